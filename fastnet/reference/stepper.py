@@ -32,7 +32,7 @@ def _layers(sizes: Sequence[int], vector: np.ndarray) -> Layers:
 class Stepper:
     """Optimisation steps of one network on one training set; ``fastnet.engine.Stepper`` is its compiled twin.
 
-    ``params`` and ``moments``, flat vectors of one layout, are read at the start and by ``load``; ``store`` writes them.
+    ``params`` and ``moments``, flat vectors of one layout, are read at first and by ``load``; ``store`` writes them.
     X (n, d) is uint8 pixels, floats of the parameters' dtype, or CSR, and never copied as a whole. ``targets`` is
     int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's BLAS has its own.
     """
