@@ -103,7 +103,7 @@ def test_labels_in_every_accepted_shape():
         ([0, np.inf, 1, 2], "got inf in row 1"),
         ([0, 1e300, 1, 2], "got 1e"),
         (["a", "b", "c", "d"], "got text .*np.unique"),
-        (np.zeros((10, 4)), r"its 4 rows along axis 0, got shape \(10, 4\): y looks transposed; pass y.T"),
+        (np.zeros((10, 4)), r"its 4 rows on axis 0, got shape \(10, 4\): y looks transposed; pass y.T"),
         (np.zeros((1, 4)), "looks transposed"),
         (np.zeros((4, 10)), "must be one-hot"),
         (np.eye(10)[:4] * 2, "must be one-hot"),

@@ -136,7 +136,7 @@ def _squeezed(y: np.ndarray, n: int, name: str) -> np.ndarray:
     if len(y) != n:
         if y.ndim == 2 and y.shape[1] == n:
             raise ValueError(
-                f"{name} must have its {n} rows along axis 0, got shape {y.shape}: {name} looks transposed; pass {name}.T"
+                f"{name} must have its {n} rows on axis 0, got shape {y.shape}: {name} looks transposed; pass {name}.T"
             )
         raise ValueError(f"{name} must have one entry for each of the {n} rows of X, got {len(y)} (shape {y.shape})")
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

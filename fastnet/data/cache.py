@@ -1,0 +1,22 @@
+"""The user's cache folder, by the custom of the platform."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """Where downloaded sets are kept: XDG_CACHE_HOME, LOCALAPPDATA or ~/Library/Caches, then ``fastnet``; not created."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or _home("AppData", "Local")
+    elif sys.platform == "darwin":
+        base = _home("Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(base):  # the specification ignores relative values
+            base = _home(".cache")
+    return Path(base, "fastnet")
+
+
+def _home(*parts: str) -> str:
+    return os.path.join(os.path.expanduser("~"), *parts)

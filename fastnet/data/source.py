@@ -1,0 +1,170 @@
+"""Open files: what may be opened, gzip undone on the way, how much may come out, and how failures are told."""
+
+import io
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from fastnet.errors import DataError
+
+# Compressed files may hold this much, or GROWTH times their size if that is more. Pixels shrink five- to twentyfold.
+ALWAYS_ALLOWED = 1 << 28
+GROWTH = 100
+MAP_FROM = 1 << 28  # plain arrays from this size on are mapped, not read
+PIECE = 1 << 20
+
+
+def shown(path: str | os.PathLike) -> str:
+    """The path as it can stand in a one-line message."""
+    text = os.fspath(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def data_error(path: str | os.PathLike, message: object) -> DataError:
+    """A DataError in one line that begins with the file's name."""
+    return DataError(f"{shown(path)}: {' '.join(str(message).split())}")
+
+
+@contextmanager
+def told_as_data_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Turns what reading a file can raise into DataErrors that name the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except MemoryError:
+        raise data_error(path, "does not fit into the memory of this machine") from None
+    except OSError as error:
+        raise data_error(path, f"cannot be read: {error.strerror or error}") from None
+    except zlib.error as error:
+        raise data_error(path, f"damaged compressed data ({error})") from None
+    except (ValueError, TypeError, OverflowError, EOFError, struct.error) as error:
+        raise data_error(path, error or "ends too early") from None
+
+
+class Source:
+    """A regular file open for reading; gzip content is decompressed piece by piece.
+
+    ``stream`` gives the content, ``gz`` tells if it is compressed, ``size`` is the file's own size and ``limit`` the
+    most bytes that the content may have: the size, or for gzip what honest data can grow to.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        mode = os.stat(self.path).st_mode
+        if not stat.S_ISREG(mode):
+            raise data_error(path, f"expected a regular file, got {'a folder' if stat.S_ISDIR(mode) else 'a device'}")
+        file = open(self.path, "rb")
+        self.size = os.fstat(file.fileno()).st_size
+        self.stream: io.BufferedReader = file
+        self.gz = file.peek(2)[:2] == b"\x1f\x8b"
+        self.limit = self.size
+        if self.gz:
+            self.limit = max(ALWAYS_ALLOWED, GROWTH * self.size)
+            self.stream = io.BufferedReader(_Gunzip(file, self.path), PIECE)
+        elif self.size == 0:
+            file.close()
+            raise data_error(path, "expected data, got an empty file")
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+
+    def head(self) -> bytes:
+        """The first bytes of the content, without moving on (at least 512 of them where there are so many)."""
+        return self.stream.peek(512)
+
+    def exactly(self, n: int, what: str) -> bytes:
+        """The next n bytes; n is small or already checked."""
+        data = self.stream.read(n)
+        if len(data) != n:
+            raise data_error(self.path, f"truncated: expected {n} bytes of {what}, got {len(data)}")
+        return data
+
+    def fill(self, array: np.ndarray, what: str) -> None:
+        """Read the next bytes of the content straight into a C-contiguous array."""
+        view = memoryview(array.reshape(-1).view(np.uint8))
+        done = 0
+        while done < len(view):
+            got = self.stream.readinto(view[done:])
+            if not got:
+                raise data_error(self.path, f"truncated: expected {len(view)} bytes of {what}, got {done}")
+            done += got
+
+    def end(self, what: str) -> None:
+        """Complain unless the content ends here."""
+        if self.stream.read(1):
+            raise data_error(self.path, f"expected the end of the file after {what}, got further bytes")
+
+
+class _Gunzip(io.RawIOBase):
+    """The content of a gzip file of one or several members, with checksums verified and at most a piece in memory."""
+
+    def __init__(self, file: io.BufferedReader, path: Path):
+        self._file, self._path = file, path
+        self._waiting = b""
+        self._inflate: zlib._Decompress | None = zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer) -> int:  # type: ignore[override]
+        view = memoryview(buffer).cast("B")
+        while self._inflate is not None and len(view):
+            compressed = self._waiting or self._file.read(PIECE)
+            if not compressed:
+                raise data_error(self._path, "truncated: the gzip data end in the middle")
+            try:
+                data = self._inflate.decompress(compressed, min(len(view), PIECE))
+            except zlib.error as error:
+                raise data_error(self._path, f"corrupted gzip data ({error})") from None
+            self._waiting = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                self._waiting = self._inflate.unused_data or self._file.read(PIECE)
+                self._inflate = zlib.decompressobj(31) if self._waiting else None
+                if self._waiting and not self._waiting.startswith((b"\x1f\x8b", b"\x1f")):
+                    raise data_error(self._path, "expected the end of the gzip data, got further bytes")
+            if data:
+                view[: len(data)] = data
+                return len(data)
+        return 0
+
+
+def read_or_map(source: Source, shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.ndarray:
+    """The array of this shape and dtype that makes up the rest of the content, which must end with it.
+
+    The size is checked before anything is allocated. Large plain files of native numbers are mapped read-only.
+    """
+    expected = dtype.itemsize
+    for length in shape:  # in Python integers: no overflow
+        expected *= length
+    position = source.stream.tell() if not source.gz else 0
+    described = f"{what} of shape {'x'.join(map(str, shape))}"
+    if not source.gz:
+        rest = source.size - position
+        if rest != expected:
+            trouble = "truncated" if rest < expected else "trailing bytes"
+            raise data_error(source.path, f"{trouble}: expected {expected} bytes for {described}, got {rest}")
+        if expected >= MAP_FROM and dtype.isnative:
+            return np.asarray(np.memmap(source.path, dtype, "r", position, shape))
+    elif expected > source.limit:
+        raise data_error(
+            source.path,
+            f"expected at most {source.limit} bytes from a gzip file of {source.size}, its header claims {expected}",
+        )
+    array = np.empty(shape, dtype)
+    source.fill(array, described)
+    source.end(described)
+    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
