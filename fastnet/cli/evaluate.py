@@ -1,0 +1,43 @@
+"""fastnet evaluate: how good a saved network is on a data set."""
+
+import argparse
+
+from fastnet.cli import files, machine
+from fastnet.cli.loading import facts, load_model, load_rows, print_report, require_labels
+
+
+def add_parser(subparsers) -> None:
+    """Add the verb and its options."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="loss and accuracy of a saved network",
+        description="Print loss and accuracy of a saved network on the test set, or on the only set there is.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
+    parser.add_argument("--data", default="mnist", metavar="NAME|PATH", help="data set: a name, a file or a folder")
+    parser.add_argument("--report", action="store_true", help="print the classification report, too")
+    parser.add_argument("--json", metavar="FILE", help="write the result")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate as the options say."""
+    files.check_writable("--json", args.json)
+    network = load_model(args.model)
+    dataset = load_rows(args.data, network, args.model)
+    require_labels(dataset)
+    result = network.evaluate(dataset.X, dataset.y)
+    print(f"{dataset.name}: loss {result.loss:.4f}  accuracy {result.accuracy:.2%}  {len(dataset.X)} rows")
+    if args.report:
+        print_report(network, dataset)
+    if args.json:
+        content = {
+            "model": args.model,
+            "data": facts(dataset),
+            "rows": len(dataset.X),
+            "loss": result.loss,
+            "accuracy": result.accuracy,
+            "versions": machine.versions(),
+        }
+        files.write_json(args.json, content)
+    return 0

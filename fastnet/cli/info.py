@@ -1,0 +1,29 @@
+"""fastnet info: the machine as fastnet sees it."""
+
+import argparse
+import json
+
+from fastnet.cli import machine
+
+
+def add_parser(subparsers) -> None:
+    """Add the verb and its options."""
+    parser = subparsers.add_parser(
+        "info",
+        help="processor, threads and versions",
+        description="Print what speed and bits depend on: processor, vector width, threads, threading layer, versions.",
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the facts."""
+    facts = {"cpu": machine.cpu(), **machine.engine(), "versions": machine.versions()}
+    if args.json:
+        print(json.dumps(facts, indent=1))
+        return 0
+    for name, value in facts.items():
+        text = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
+        print(f"{name.replace('_', ' '):16} {text}")
+    return 0

@@ -1,0 +1,92 @@
+"""Data sets and saved networks for the verbs, and what is said about them."""
+
+import contextlib
+import sys
+import threading
+
+from fastnet.cli.parser import UsageError
+
+
+def warm_up() -> None:
+    """Start to import the compiled kernels in the background: reading the data takes about as long."""
+
+    def load():
+        with contextlib.suppress(ImportError):  # which the main thread meets, too, and tells
+            import fastnet.engine  # noqa: F401
+
+    threading.Thread(target=load).start()
+
+
+def load_training(source: str | None):
+    """Return (train, test) of --data; test is None where the source holds one set.
+
+    Without --data it is MNIST, or the drawn digits where MNIST cannot be had, which a line on stderr says.
+    """
+    from fastnet.data import DataUnavailable, load_data
+
+    if source is not None:
+        return load_data(source)
+    try:
+        return load_data("mnist")
+    except DataUnavailable as error:
+        reason = " ".join(str(error).split())
+        print(f"fastnet: training on synthetic digits (glyphs) instead of MNIST: {reason}", file=sys.stderr, flush=True)
+        return load_data("glyphs")
+
+
+def load_rows(source: str, network, model: str):
+    """Return the test set of a data set, or its only set, after a check that its rows fit the network.
+
+    model : the file that the network came from, for the UsageError.
+    """
+    from fastnet.data import load_data
+
+    train, test = load_data(source)
+    dataset = train if test is None else test
+    width = dataset.X.shape[1]
+    if width != network.sizes[0]:
+        raise UsageError(f"{model} takes rows of {network.sizes[0]} numbers, but those of {source} have {width}")
+    return dataset
+
+
+def load_model(path: str):
+    """Return the Network in a file."""
+    from fastnet.network import Network
+
+    return Network.load(path)
+
+
+def hold_out(dataset, n: int):
+    """Split a Dataset in its first rows and its last n. Raises UsageError if no row is left to train on."""
+    from dataclasses import replace
+
+    if n >= len(dataset.X):
+        raise UsageError(f"--validation-split: {dataset.name} has {len(dataset.X)} training rows, got {n}")
+    first, last = slice(None, -n), slice(-n, None)
+    return tuple(replace(dataset, X=dataset.X[part], y=dataset.y[part]) for part in (first, last))
+
+
+def require_labels(dataset) -> None:
+    """Raise UsageError if the data set has no labels."""
+    if dataset.y is None:
+        raise UsageError(f"{dataset.name} has no labels, which training and evaluation need")
+
+
+def describe(train, test) -> str:
+    """One line on what is trained on."""
+    label = " (synthetic)" if train.synthetic else ""
+    rows = f"{len(train.X)} rows" if test is None else f"{len(train.X)} + {len(test.X)} rows"
+    return f"data {train.name}{label}: {rows}, {train.X.shape[1]} inputs, {train.n_classes} classes"
+
+
+def facts(dataset) -> dict:
+    """What a JSON file says about a data set."""
+    return {"name": dataset.name, "sha256": dataset.sha256, "synthetic": dataset.synthetic}
+
+
+def print_report(network, dataset) -> None:
+    """Print the classification report on a Dataset."""
+    from fastnet.metrics import classification_report
+
+    print()
+    print(classification_report(dataset.y, network.predict(dataset.X), dataset.n_classes), end="", flush=True)

@@ -1,0 +1,50 @@
+"""What a result depends on beside the settings: processor, threads, versions."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+
+def versions() -> dict[str, str]:
+    """Versions of fastnet, Python and the libraries that compute."""
+    found = {"fastnet": package_version("fastnet"), "python": platform.python_version()}
+    return found | {name: package_version(name) for name in ("numpy", "numba", "llvmlite")}
+
+
+def package_version(name: str) -> str:
+    """The version of an installed package."""
+    from importlib import metadata  # slow to import, and rarely needed
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def cpu() -> dict[str, object]:
+    """Name of the processor, and how many of its cores this process may use."""
+    return {"name": _cpu_name(), "architecture": platform.machine(), "cores": usable_cores()}
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_name() -> str:
+    """The processor's own name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("model name", "Model", "cpu model"):
+                return value.strip()
+    if platform.system() == "Darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return asked.stdout.strip()
+    return platform.processor() or platform.machine()

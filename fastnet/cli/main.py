@@ -1,0 +1,85 @@
+"""The entry point: parses the command line, runs the verb and turns what happens into an exit code.
+
+Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged; ended by a signal: 130 Ctrl-C, 143 SIGTERM,
+141 nobody reads the output any more.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+
+from fastnet.cli import data, evaluate, info, machine, predict, train
+from fastnet.cli.parser import Parser, UsageError
+from fastnet.errors import NonFiniteLossError
+
+VERBS = (train, evaluate, predict, data, info)
+
+
+def build_parser() -> Parser:
+    """The parser of all verbs."""
+    parser = Parser(prog="fastnet", description="Train multi-layer perceptrons on a CPU, fast.")
+    parser.add_argument("--version", action=ShowVersion, help="show the version and leave")
+    commands = parser.add_commands("COMMAND")
+    for verb in VERBS:
+        verb.add_parser(commands)
+    return parser
+
+
+class ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, **settings):
+        super().__init__(nargs=0, default=argparse.SUPPRESS, **settings)
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print("fastnet", machine.package_version("fastnet"))
+        parser.exit()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    argv : the arguments, those of the process if None.
+    """
+    on_terminate = None
+    if threading.current_thread() is threading.main_thread():
+        on_terminate = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        args = build_parser().parse(sys.argv[1:] if argv is None else argv)
+        code = args.run(args)
+        sys.stdout.flush()  # here, where a closed pipe can still be told from a bug
+        return code
+    except NonFiniteLossError as error:
+        return _fail(3, str(error))
+    except BrokenPipeError:
+        _drop_output()
+        return 128 + 13
+    except MemoryError as error:
+        return _fail(2, f"not enough memory: {error}")
+    except OSError as error:
+        return _fail(2, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (UsageError, ValueError, ImportError) as error:
+        return _fail(2, str(error))
+    except KeyboardInterrupt:
+        return _fail(130, "interrupted")
+    finally:
+        if on_terminate is not None:
+            signal.signal(signal.SIGTERM, on_terminate)
+
+
+def _terminate(signum, frame):
+    print("fastnet: terminated", file=sys.stderr)
+    raise SystemExit(128 + signum)
+
+
+def _fail(code: int, message: str) -> int:
+    sys.stdout.flush()
+    print("fastnet: error:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _drop_output() -> None:
+    """Give what is still buffered for a closed pipe somewhere to go when the interpreter flushes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

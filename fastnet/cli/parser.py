@@ -1,0 +1,131 @@
+"""The command-line parser: argparse, but every error is one line, and a misspelt word gets a suggestion."""
+
+import argparse
+import difflib
+import math
+from collections.abc import Callable, Iterable
+
+from fastnet.errors import one_of
+
+
+class UsageError(Exception):
+    """A command line that cannot be run; the message is for the user."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises UsageError instead of printing its usage and leaving."""
+
+    commands: dict[str, "Parser"]
+
+    def __init__(self, **settings):
+        settings.setdefault("formatter_class", HelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+        self.commands = {}
+
+    def add_commands(self, metavar: str):
+        """The subparsers object that verbs add themselves to."""
+        subparsers = self.add_subparsers(metavar=metavar, parser_class=Parser)
+        self.commands = subparsers.choices
+        return subparsers
+
+    def parse(self, argv: list[str]) -> argparse.Namespace:
+        """The settings of a command line. Raises UsageError; leaves by SystemExit(0) after --help and --version."""
+        parser, words = self, list(argv)
+        while parser.commands and not (words and words[0].startswith("-")):
+            if not words:
+                raise UsageError(f"a command is missing: one of {', '.join(parser.commands)}; see {parser.prog} --help")
+            if words[0] not in parser.commands:
+                raise UsageError(f"{parser.prog} has no command {words[0]!r}{suggestion(words[0], parser.commands)}")
+            parser = parser.commands[words.pop(0)]
+        args, unknown = self.parse_known_args(argv)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            if not word.startswith("-"):
+                raise UsageError(f"{parser.prog} takes no argument {unknown[0]!r}; see {parser.prog} --help")
+            options = [option for action in parser._actions for option in action.option_strings]
+            raise UsageError(f"{parser.prog} has no option {word}{suggestion(word, options)}")
+        return args
+
+    def error(self, message: str):
+        raise UsageError(message.removeprefix("argument "))
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the defaults to the help of options, except where there is none to tell."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, False, True, argparse.SUPPRESS) or "(default" in action.help:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def suggestion(word: str, options: Iterable[str]) -> str:
+    """'; did you mean ...?' with the nearest of the options, or nothing."""
+    near = difflib.get_close_matches(word, list(options), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def choice(options: Iterable[str]) -> Callable[[str], str]:
+    """Argument type: one of the options."""
+    options = tuple(options)
+
+    def parse(text: str) -> str:
+        try:
+            return one_of("the value", text, options)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def whole(low: int) -> Callable[[str], int]:
+    """Argument type: a whole number from ``low`` on."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} on, got {text!r}")
+        return value
+
+    return parse
+
+
+def number(expected: str, accepted: Callable[[float], bool]) -> Callable[[str], float]:
+    """Argument type: a finite number for which ``accepted`` holds, described to the user as ``expected``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accepted(value)):
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+        return value
+
+    return parse
+
+
+def widths(text: str) -> list[int]:
+    """Argument type: the widths of the hidden layers, like 64 or 512,512."""
+    try:
+        values = [int(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or min(values) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected the width of each hidden layer, whole numbers from 1 on like 64 or 512,512, got {text!r}"
+        )
+    return values
+
+
+def batch_size(text: str) -> int | str:
+    """Argument type: rows in a batch, or the word full."""
+    if text == "full":
+        return text
+    try:
+        return whole(1)(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, or full, got {text!r}") from None

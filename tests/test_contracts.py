@@ -1,0 +1,92 @@
+"""The walls of the package: what may be imported where."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "fastnet"
+HEAVY = ("numba", "llvmlite", "sklearn", "scipy", "matplotlib", "pandas", "h5py")
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after running code."""
+    code += "\nimport sys; print('loaded:', *{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+RUN = """
+from fastnet.cli.main import main
+try:
+    code = main({})
+except SystemExit as end:
+    code = end.code
+assert not code, code
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import fastnet",
+        "import fastnet.reference, fastnet.metrics, fastnet.data",
+        "import fastnet.cli.main",
+        RUN.format(["--help"]),
+        RUN.format(["train", "--help"]),
+        RUN.format(["data", "list"]),
+    ],
+)
+def test_nothing_heavy_is_imported(code):
+    loaded = modules_after(code)
+    assert "fastnet" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_help_needs_no_numpy():
+    assert "numpy" not in modules_after(RUN.format(["--help"]))
+
+
+def imports(path: Path) -> set[str]:
+    """The modules that a file names in its import statements, those inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def strangers(part: str, allowed: tuple[str, ...]) -> list[str]:
+    """Imports in a folder or file of the package that are neither allowed nor of the standard library."""
+    files = sorted((PACKAGE / part).rglob("*.py")) or [PACKAGE / part]
+    return [
+        f"{file.name}: {name}"
+        for file in files
+        for name in sorted(imports(file))
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not any(name == item or name.startswith(item + ".") for item in allowed)
+    ]
+
+
+def test_kernels_import_only_what_compiles():
+    leaves = ("fastnet.functions", "fastnet.folders")
+    assert strangers("kernels", ("numpy", "numba", "llvmlite", "fastnet.kernels", *leaves)) == []
+
+
+@pytest.mark.parametrize("leaf", ["errors.py", "functions.py", "folders.py"])
+def test_leaves_import_only_the_standard_library(leaf):
+    assert strangers(leaf, ()) == []
+
+
+def test_reference_imports_only_numpy():
+    assert strangers("reference", ("numpy", "fastnet.functions", "fastnet.reference")) == []
+
+
+def test_strangers_are_seen():
+    assert any(name.endswith(": numba.njit") for name in strangers("kernels", ("numpy",)))
+    assert strangers("reference", ("fastnet",))
