@@ -1,0 +1,89 @@
+"""What scikit-learn lets pass, or answers with a bare error, and is refused here in words."""
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import _check_sample_weight
+
+
+def hidden_sizes(value: Any) -> list[int]:
+    """The sizes of the hidden layers as a list, from one number or a sequence of them."""
+    sizes = list(value) if isinstance(value, Iterable) else [value]
+    for size in sizes:
+        if isinstance(size, bool | np.bool) or not isinstance(size, Integral):
+            raise ValueError(f"hidden_layer_sizes must hold integers, one per hidden layer, got {size!r} in {value!r}")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def refuse_array_kinds(name: str, array: Any) -> None:
+    """Refuse masked values and dates, whose mask or meaning the conversion to floats would silently drop."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError(f"{name} is a masked array with masked values: fill or drop them first (numpy.ma.filled)")
+    dtypes = getattr(array, "dtypes", None)  # of a data frame
+    if not isinstance(dtypes, Iterable):
+        dtypes = [getattr(array, "dtype", None)]
+    for dtype in dtypes:
+        if getattr(dtype, "kind", None) in ("M", "m"):
+            raise ValueError(f"{name} holds dates or times ({dtype}): convert them to numbers first")
+
+
+def refuse_mixed_labels(y: Any) -> None:
+    """Refuse labels of several types, or missing ones: they cannot be put in order."""
+    if getattr(getattr(y, "dtype", None), "kind", None) != "O":
+        return
+    values = np.asarray(y, dtype=object).ravel()
+    if any(value is None for value in values):
+        raise ValueError("y contains None: every row needs a label")
+    kinds = {str if isinstance(value, str) else type(value) for value in values}
+    if str in kinds and len(kinds) > 1:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(f"y mixes labels of the types {names}: convert them to one type (y.astype(str))")
+
+
+def refuse_text_target(y: Any) -> None:
+    """Refuse text where a regressor needs numbers."""
+    if getattr(y, "dtype", None) is not None and getattr(y.dtype, "kind", None) in ("U", "S"):
+        raise ValueError(f"y must hold numbers for regression, got text (dtype {y.dtype}): is MLPClassifier meant?")
+
+
+def hint_one_hot(indicator: np.ndarray) -> None:
+    """Warn when every row of a multilabel indicator (n, k) has exactly one label: it was probably meant as classes."""
+    if len(indicator) > 1 and indicator.shape[1] > 2 and (indicator.sum(axis=1) == 1).all():
+        warnings.warn(
+            f"y has one label in each row: it looks like one-hot classes, but an indicator of shape {indicator.shape} "
+            "is learned as independent labels (sigmoid outputs); for classes pass y.argmax(axis=1)",
+            stacklevel=4,
+        )
+
+
+def check_weight(sample_weight: Any, X: Any) -> np.ndarray:
+    """``sample_weight`` as finite, non-negative floats (n,) of the dtype of X, not all of them zero."""
+    refuse_array_kinds("sample_weight", sample_weight)
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight must not be negative, got {weight.min():g} in row {int(weight.argmin())}")
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every row: at least one must be positive, non-zero")
+    return weight
+
+
+def check_same_network(sizes: list[int], fitted: list[int]) -> None:
+    """Refuse to go on training when the sizes asked for are not those of the fitted network."""
+    if sizes[1:-1] != fitted[1:-1]:
+        raise ValueError(
+            f"hidden_layer_sizes is now {tuple(sizes[1:-1])}, but the fitted network has {tuple(fitted[1:-1])}: "
+            "training can only go on with the same layers; clone the estimator to start anew"
+        )
+    if sizes[-1] != fitted[-1]:
+        raise ValueError(f"y has {sizes[-1]} outputs, but the fitted network has {fitted[-1]}")
+
+
+def dense(y: Any) -> np.ndarray:
+    """``y`` as an array, also from a sparse indicator."""
+    return y.toarray() if issparse(y) else y

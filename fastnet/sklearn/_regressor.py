@@ -1,0 +1,134 @@
+"""The regressor: one or several numbers per row."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import sklearn.neural_network
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+
+from fastnet.sklearn import _checks as checks
+from fastnet.sklearn._base import BaseMLP
+from fastnet.sklearn._compute import Data
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron for numbers, trained on half the squared error or half the Poisson deviance.
+
+    Parameters, attributes, defaults and, for float64 data and an integer ``random_state``, the loss curve are those of
+    ``sklearn.neural_network.MLPRegressor``. With several outputs the reported squared error is their mean, while the
+    gradient is that of their sum, as in scikit-learn.
+
+    Parameters
+    ----------
+    loss : {'squared_error', 'poisson'}, default='squared_error'
+        ``'poisson'`` has an exponential output and needs y >= 0.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
+shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
+beta_1, beta_2, epsilon, n_iter_no_change, max_fun, validation_data, gradient_clip, weight_decay, n_threads, \
+callbacks, max_time
+        As in ``MLPClassifier``; the validation score is R squared.
+
+    Attributes
+    ----------
+    coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, \
+validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_activation_, feature_names_in_
+        As in ``MLPClassifier``.
+    """
+
+    _sklearn_class = sklearn.neural_network.MLPRegressor
+    _numeric_target = True
+    _parameter_constraints: ClassVar[dict[str, list]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        validation_data=None,
+        gradient_clip=None,
+        weight_decay=0.0,
+        n_threads=None,
+        callbacks=None,
+        max_time=None,
+    ):
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Go on training for one epoch over these rows; with lbfgs, as in scikit-learn, until it converges.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in ``fit``.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The predicted numbers, (n,) or with several outputs (n, n_outputs)."""
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def _check_target_kind(self, y: Any) -> None:
+        checks.refuse_text_target(y)
+
+    def _check_target(self, y: np.ndarray) -> None:
+        checks.refuse_text_target(y)
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError(f"y must not be negative with loss='poisson', got {y.min():g}")
+
+    def _learn_targets(self, y: np.ndarray, incremental: bool) -> None:
+        """Nothing to learn: numbers are targets as they are."""
+
+    def _encode(self, y: Any) -> np.ndarray:
+        y = checks.dense(y)
+        return y.reshape(-1, 1) if y.ndim == 1 else y
+
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        return targets.shape[1]
+
+    def _choose_output(self) -> str:
+        return "exp" if self.loss == "poisson" else "identity"
+
+    def _strata(self, targets: np.ndarray) -> None:
+        return None
+
+    def _score_outputs(self, outputs: np.ndarray, data: Data) -> float:
+        """R squared, the mean over the outputs; for a constant output 1 where it is met, else 0."""
+        T = data.targets
+        weight = np.ones((len(T), 1)) if data.weight is None else data.weight[:, None]
+        error = (weight * np.square(T - outputs)).sum(axis=0, dtype=np.float64)
+        spread = (weight * np.square(T - np.average(T, axis=0, weights=data.weight))).sum(axis=0, dtype=np.float64)
+        scores = np.where(error == 0, 1.0, 0.0)
+        np.divide(error, spread, out=error, where=spread != 0)
+        return float(np.where(spread != 0, 1 - error, scores).mean())

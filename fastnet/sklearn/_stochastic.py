@@ -1,0 +1,188 @@
+"""The loop of sgd and adam: the epochs of one stepper, what is recorded of them, and when to stop."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastnet.sklearn._batches import Batches
+from fastnet.sklearn._callbacks import EpochEnds
+from fastnet.sklearn._clipping import ClippedStepper
+from fastnet.sklearn._compute import Data, Net
+from fastnet.sklearn._optimizer import OPTIMIZERS
+from fastnet.sklearn._validation import Validation, split
+
+FLOPS_PER_CALL = 2e9  # compiled code cannot be interrupted: a call stays well below a fifth of a second
+DIVERGED = 1e3  # times the loss of the first batch
+
+
+def fit_stochastic(
+    model: Any, net: Net, data: Data, validation_data: Data | None, ends: EpochEnds, incremental: bool
+) -> None:
+    """Train ``net.params`` in place, epoch by epoch, and keep the record in the attributes of ``model``."""
+    if model.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    if not incremental or not hasattr(model, "_optimizer"):
+        model._optimizer = OPTIMIZERS[model.solver](model)
+    rows = np.arange(data.X.shape[0])
+    if model.early_stopping and validation_data is None:
+        rows, held_out = split(model, len(rows), model._strata(data.targets))
+        validation_data = data.take(held_out)
+    validation = None if validation_data is None else Validation(validation_data, net, model._score_outputs)
+    model._start_records(validation is not None)
+    if model.early_stopping and not hasattr(model, "_best_params"):
+        model._best_params = net.params.copy()
+    run = _Run(model, net, data, rows, validation, ends)
+    try:
+        first_loss = run.epochs(1 if incremental else model.max_iter)
+        if model.n_iter_ == model.max_iter and not (run.stopped or incremental):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        _warn_of_divergence(model, first_loss)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    finally:
+        run.stepper.store()
+    if model.early_stopping:
+        net.params[:] = model._best_params
+
+
+class _Run:
+    """One call of fit or partial_fit."""
+
+    def __init__(
+        self, model: Any, net: Net, data: Data, rows: np.ndarray, validation: Validation | None, ends: EpochEnds
+    ):
+        self.model, self.net, self.order, self.validation, self.ends = model, net, rows, validation, ends
+        self.optimizer, self.stopped = model._optimizer, False
+        self.batches = Batches(data, len(rows), _batch_size(model.batch_size, len(rows)), net, model.alpha)
+        self.stepper = self._stepper(data)
+        self.steps_per_call = max(1, int(FLOPS_PER_CALL / (6 * self.batches.size * len(net.params))))
+        self._in_order = np.arange(len(rows))
+
+    def epochs(self, most: int) -> float:
+        """Train until progress or a callback stops it, ``most`` epochs at most; returns the loss of the first batch."""
+        model = self.model
+        model.n_iter_ = 0
+        first_loss = 0.0
+        while model.n_iter_ < most and not self.stopped:
+            self.ends.begin()
+            losses = self._epoch()
+            self._record(losses)
+            if model.n_iter_ == 1:
+                first_loss = float(losses[0].sum())
+            self.stopped = self._stops()
+        return first_loss
+
+    def _stepper(self, data: Data) -> Any:
+        model, size = self.model, self.batches.size
+        stepper = self.net.stepper(data, rule=self.optimizer.rule, batch_size=size, threads=model.n_threads)
+        if self.optimizer.moments is not None:
+            for moment, kept in zip(stepper.moments, self.optimizer.moments, strict=True):
+                moment[:] = kept
+            stepper.load()
+        self.optimizer.moments = stepper.moments
+        if model.gradient_clip is None:
+            return stepper
+        return ClippedStepper(stepper, self.net.sizes, self.optimizer.rule, size, model.gradient_clip)
+
+    def _epoch(self) -> np.ndarray:
+        if self.model.shuffle:
+            permutation = self._in_order.copy()
+            self.model._random_state.shuffle(permutation)
+            self.order = self.order[permutation]
+        order, table = self.batches.plan(self.order), self.batches.table
+        self.optimizer.fill(table)
+        steps, losses = self.steps_per_call, []
+        for start in range(0, len(table), steps):
+            part = table[start : start + steps]
+            losses.append(self.stepper.run(order[start * self.batches.size :], part))
+            self.optimizer.advance(len(part))
+        return losses[0] if len(losses) == 1 else np.concatenate(losses)
+
+    def _record(self, losses: np.ndarray) -> None:
+        model = self.model
+        model.n_iter_ += 1
+        model.t_ += len(self.order)
+        model.loss_ = self.batches.epoch_loss(losses)
+        model.loss_curve_.append(model.loss_)
+        if model.verbose:
+            print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+        if self.validation is not None or self.ends.needs_weights:
+            self.stepper.store()
+        if self.validation is not None:
+            score, loss = self.validation.measure()
+            model.validation_loss_curve_.append(loss)
+        if model.early_stopping:
+            self._record_score(score)
+        else:
+            self._record_loss()
+
+    def _record_score(self, score: float) -> None:
+        model = self.model
+        model.validation_scores_.append(score)
+        if model.verbose:
+            print(f"Validation score: {score:f}")
+        model._no_improvement_count = (
+            model._no_improvement_count + 1 if score < model.best_validation_score_ + model.tol else 0
+        )
+        if score > model.best_validation_score_:
+            model.best_validation_score_ = score
+            model._best_params = self.net.params.copy()
+
+    def _record_loss(self) -> None:
+        model = self.model
+        model._no_improvement_count = (
+            model._no_improvement_count + 1 if model.loss_ > model.best_loss_ - model.tol else 0
+        )
+        if model.loss_ < model.best_loss_:
+            model.best_loss_ = model.loss_
+
+    def _stops(self) -> bool:
+        """End the epoch for everybody; returns whether it was the last."""
+        model = self.model
+        self.optimizer.epoch_ends(model.t_)
+        asked = self.ends.end()
+        if self.ends.needs_weights:
+            self.stepper.load()
+        if not np.isfinite(model.loss_) and self._beyond_repair():
+            return True
+        if model._no_improvement_count > model.n_iter_no_change:
+            what = "Validation score" if model.early_stopping else "Training loss"
+            message = f"{what} did not improve more than tol={model.tol:f} in {model.n_iter_no_change} epochs."
+            if self.optimizer.stagnates(message, model.verbose):
+                return True
+            model._no_improvement_count = 0
+        return asked
+
+    def _beyond_repair(self) -> bool:
+        self.stepper.store()
+        return not np.isfinite(self.net.params).all()
+
+
+def _batch_size(wanted: int | str, n: int) -> int:
+    if wanted == "auto":
+        return min(200, n)
+    if wanted > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
+        )
+    return min(int(wanted), n)
+
+
+def _warn_of_divergence(model: Any, first_loss: float) -> None:
+    loss = model.loss_
+    if np.isfinite(loss) and not loss > DIVERGED * first_loss:
+        return
+    warnings.warn(
+        f"Training diverged: the loss went from {first_loss:g} in the first batch to {loss:g} in epoch "
+        f"{model.n_iter_}. Standardise X (and a regression's y), or choose a smaller learning_rate_init or a "
+        "gradient_clip.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
