@@ -19,7 +19,12 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the facts."""
-    facts = {"cpu": machine.cpu(), **machine.engine(), "versions": machine.versions()}
+    facts = {
+        **machine.processor(),
+        "vector_bits": machine.vector_bits(),
+        **machine.threading(),
+        "versions": machine.versions(),
+    }
     if args.json:
         print(json.dumps(facts, indent=1))
         return 0

@@ -22,9 +22,9 @@ def package_version(name: str) -> str:
         return "not installed"
 
 
-def cpu() -> dict[str, object]:
+def processor() -> dict[str, object]:
     """Name of the processor, and how many of its cores this process may use."""
-    return {"name": _cpu_name(), "architecture": platform.machine(), "cores": usable_cores()}
+    return {"cpu": _cpu_name(), "architecture": platform.machine(), "cores": usable_cores()}
 
 
 def usable_cores() -> int:
@@ -48,3 +48,17 @@ def _cpu_name() -> str:
         if asked.returncode == 0:
             return asked.stdout.strip()
     return platform.processor() or platform.machine()
+
+
+def threading() -> dict[str, object]:
+    """The threads that kernels may use here, and the layer of Numba that runs them."""
+    import numba
+
+    return {"threads": numba.get_num_threads(), "threading_layer": numba.threading_layer()}
+
+
+def vector_bits() -> int:
+    """Width of the vector registers that kernels are compiled for."""
+    from fastnet.kernels.lanes import VECTOR_BYTES
+
+    return 8 * VECTOR_BYTES
