@@ -296,7 +296,10 @@ def test_divergence_shows_in_the_losses_alone(rng, params):
     losses = stepper.run(np.arange(64), np.array([[1, 0, 0, 1e30, 0, 0, 0]] * 4))
     assert np.isfinite(losses[0, 0])
     assert not np.isfinite(losses[-1, 0])
-    stepper.store()
+
+    network[2][:] = 1e30  # finite weights, infinite outputs
+    stepper.load()
+    assert not np.isfinite(stepper.gradient(np.arange(64), 1.0, 0.1)[0])
     assert not np.isfinite(reference.evaluate(*network, y, CROSS_ENTROPY)[0])
     assert not np.isfinite(reference.predict(*network)).all()
 

@@ -41,8 +41,8 @@ class _SparseRows:
         first = np.cumsum(counts) - counts
         stored = np.arange(counts.sum()) + np.repeat(starts - first, counts)
         out[:] = 0
-        # add, not assign: a row may store one column twice
-        np.add.at(out, (np.repeat(np.arange(len(rows)), counts), self._indices[stored]), self._data[stored])
+        cells = np.repeat(np.arange(len(rows)) * out.shape[1], counts) + self._indices[stored]
+        np.add.at(out.reshape(-1), cells, self._data[stored])  # add, not assign: a row may store one column twice
 
 
 def rows_of(X: Any, dtype: np.dtype, capacity: int) -> Rows:
