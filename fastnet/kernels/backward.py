@@ -1,0 +1,180 @@
+"""One thread's share of the weights: the gradient of a block of rows of W, and the optimizer on it while it is in L1.
+
+A unit is a block of rows of one layer's W, as high as a panel is wide; it has one owner. Its gradient is computed in
+scratch, or in `memory` at GRADIENT where it is summed over several chunks of rows or wanted for itself.
+"""
+
+from numba import carray
+
+from fastnet.functions import N_COEFFICIENTS
+from fastnet.kernels import plan as p
+from fastnet.kernels.forward import clear, group_width, tile_height
+from fastnet.kernels.inputs import is_bytes
+from fastnet.kernels.jit import serial
+from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.skip import WIDEST, walk, walk_list
+from fastnet.kernels.tile import NV, tile_columns
+from fastnet.kernels.update import prefetch_block, transpose_square, update_block
+
+
+@serial
+def dense_gradient(memory, g, ldg, layer, v, vectors, row, rows, n, accumulate):
+    """g (rows, up to NV vectors) = A_IN^T delta for rows row.. of W and vectors v.. of its columns, over n samples."""
+    width, ld_in, ld = lanes(at(memory, 0)), layer[p.LD_IN], layer[p.LD_OUT]
+    delta, i = at(memory, layer[p.DELTA] + v * width), 0
+    while i < rows:
+        height = tile_height(rows - i)
+        a = at(memory, layer[p.A_IN] + row + i)
+        tile_columns(at(memory, g + i * ldg), ldg, a, ld_in, delta, ld, n, accumulate, height, vectors)
+        i += height
+
+
+@serial
+def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers):
+    """g, several panels side by side, = X^T delta over the nonzero inputs: a walk down the column of each input."""
+    layer = layers[0]
+    lane, ld, ld_in, ld_t = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.LD_IN], plan[p.LD_FLAGS_T]
+    width, delta, table = NV * lane, at(memory, layer[p.DELTA] + v * lane), at(memory, plan[p.TABLE])
+    for i in range(rows):
+        target = at(memory, g + i * width)
+        if not accumulate:
+            for q in range(0, vectors, NV):
+                clear(at(memory, g + q // NV * panel_g + i * width), width)
+        if plan[p.INPUT] == p.LISTS:
+            count, end = lists[plan[p.COUNTS] + row + i], lists[plan[p.ENDS] + row + i]
+            entry, values = plan[p.ENTRIES] + end - count, plan[p.VALUES] + end - count
+            walk_list(target, panel_g, at(lists, entry), at(memory, values), count, delta, ld, width, vectors)
+        else:
+            column, values = at(flags, plan[p.FLAGS_T] + (row + i) * ld_t), at(memory, layer[p.A_IN] + row + i)
+            walk(target, panel_g, column, n, is_bytes(X), table, values, ld_in, delta, ld, width, vectors)
+
+
+@serial
+def transpose_block(memory, layer, v, vectors, row):
+    """Bring the transposed copy of W up to date: rows row.. and vectors v.. of its columns, a square block."""
+    lane = lanes(at(memory, 0))
+    width = NV * lane
+    source = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + row * width
+    target = layer[p.TRANSPOSED] + row // width * layer[p.PANEL_T] + v * lane * width
+    for a in range(0, width, lane):
+        for b in range(0, vectors * lane, lane):
+            transpose_square(at(memory, target + b * width + a), at(memory, source + a * width + b), width)
+
+
+@serial
+def update_panel(memory, coefficients, squares, w, g, rows, vectors, plan):
+    """The optimizer on one panel's block of rows, at w, with the gradient at g; both NV vectors wide."""
+    width, first = NV * lanes(at(memory, 0)), w + plan[p.MOMENTS]
+    m, s, c = at(memory, first), at(memory, first + plan[p.MOMENTS]), at(coefficients, 0)
+    update_block(
+        at(memory, w), m, s, at(memory, squares), at(memory, g), c, rows, vectors, width, width, plan[p.RULE]
+    )
+
+
+@serial
+def prefetch_panel(memory, w, rows, plan):
+    """Fetch the weights and moments that the optimizer will want, while the gradient is computed."""
+    width = NV * lanes(at(memory, 0))
+    prefetch_block(at(memory, w), rows * width)
+    if plan[p.MOMENTS]:
+        prefetch_block(at(memory, w + plan[p.MOMENTS]), rows * width)
+
+
+@serial
+def bias_update(memory, coefficients, scratch, squares, layer, n, update, accumulate, plan):
+    """Gradient of the bias, the sum of the delta's rows, and the optimizer on it (without L2 and decay)."""
+    lane, ld, size = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.VECTORS] * lanes(at(memory, 0))
+    g = layer[p.BIAS] + plan[p.GRADIENT] if plan[p.GRADIENT] else scratch
+    total = carray(at(memory, g), (size,))
+    if not accumulate:
+        clear(at(memory, g), size)
+    for r in range(n):
+        delta = carray(at(memory, layer[p.DELTA] + r * ld), (size,))
+        for j in range(size):
+            total[j] += delta[j]
+    if update:
+        b = layer[p.BIAS]
+        m = b + plan[p.MOMENTS]
+        s, c = m + plan[p.MOMENTS], at(coefficients, N_COEFFICIENTS)
+        update_block(
+            at(memory, b), at(memory, m), at(memory, s), at(memory, squares + lane), at(memory, g), c,
+            1, layer[p.VECTORS], size, size, plan[p.RULE],
+        )  # fmt: skip
+
+
+@serial
+def column_lists(X, indices, indptr, memory, samples, lists, first, last, n, plan):
+    """The batch's entries of inputs first <= k < last of a CSR matrix, listed by input: a counting sort."""
+    counts, ends, before = plan[p.COUNTS], plan[p.ENDS], 0
+    for k in range(first, last):
+        lists[counts + k] = 0
+    for r in range(n):
+        for t in range(indptr[samples[r]], indptr[samples[r] + 1]):
+            k = indices[t]
+            if first <= k < last:
+                lists[counts + k] += 1
+            elif k < first:
+                before += 1
+    for k in range(first, last):
+        lists[ends + k] = before
+        before += lists[counts + k]
+    for r in range(n):
+        for t in range(indptr[samples[r]], indptr[samples[r] + 1]):
+            k = indices[t]
+            if first <= k < last:
+                e = lists[ends + k]
+                lists[plan[p.ENTRIES] + e], memory[plan[p.VALUES] + e] = r, X[t]
+                lists[ends + k] = e + 1
+
+
+@serial
+def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n, update, accumulate, plan, layers):
+    """All columns of one block of rows of W: gradient, optimizer, transposed copy."""
+    l, row, rows = unit[p.LAYER], unit[p.FIRST_ROW], unit[p.ROWS]
+    layer, lane = layers[l], lanes(at(memory, 0))
+    width, skip, stored = NV * lane, l == 0 and plan[p.INPUT] != p.DENSE, plan[p.GRADIENT]
+    v = 0
+    while v < layer[p.VECTORS]:
+        left = layer[p.VECTORS] - v
+        vectors = group_width(min(left, WIDEST)) if skip else min(left, NV)
+        w = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + row * width
+        g, panel_g = (w + stored, layer[p.PANEL]) if stored else (scratch, width * width)
+        if skip:
+            skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers)
+        else:
+            if update:
+                prefetch_panel(memory, w, rows, plan)
+            dense_gradient(memory, g, width, layer, v, vectors, row, rows, n, accumulate)
+        if update:
+            for q in range(0, vectors, NV):
+                part, w_q, g_q = min(NV, vectors - q), w + q // NV * layer[p.PANEL], g + q // NV * panel_g
+                update_panel(memory, coefficients, squares, w_q, g_q, rows, part, plan)
+                if l > 0:
+                    transpose_block(memory, layer, v + q, part, row)
+        v += vectors
+
+
+@serial
+def share_of_units(
+    thread, n, X, indices, indptr, memory, flags, samples, lists, coefficients, units, split, update, accumulate,
+    plan, layers,
+):  # fmt: skip
+    """Gradients and updates of one thread's units, split[thread] <= u < split[thread + 1], over n samples."""
+    scratch, lane = plan[p.SCRATCH] + thread * plan[p.SCRATCH_SIZE], lanes(at(memory, 0))
+    begin, end = split[thread], split[thread + 1]
+    if plan[p.INPUT] == p.LISTS:
+        first, last = layers[0, p.FAN_IN], 0
+        for u in range(begin, end):
+            if units[u, p.LAYER] == 0:
+                first = min(first, units[u, p.FIRST_ROW])
+                last = max(last, units[u, p.FIRST_ROW] + units[u, p.ROWS])
+        if first < last:
+            column_lists(X, indices, indptr, memory, samples, lists, first, last, n, plan)
+    for u in range(begin, end):
+        squares, layer = plan[p.SQUARES] + 2 * u * lane, layers[units[u, p.LAYER]]
+        clear(at(memory, squares), 2 * lane)
+        update_unit(
+            X, memory, flags, lists, coefficients, scratch, squares, units[u], n, update, accumulate, plan, layers
+        )
+        if units[u, p.FIRST_ROW] + units[u, p.ROWS] == layer[p.FAN_IN]:
+            bias_update(memory, coefficients, scratch, squares, layer, n, update, accumulate, plan)

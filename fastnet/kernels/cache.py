@@ -1,0 +1,102 @@
+"""Compiled kernels on disk, in a way that never gives stale or damaged code.
+
+Numba's own cache looks at the file that holds a function, not at the files of the helpers that it calls, and trusts what
+it reads. Here the key covers the source of every kernel module, the versions, the CPU with its features and the
+settings of the compiler; a file starts with the SHA-256 of the rest. A file that does not fit is compiled anew.
+"""
+
+import hashlib
+import os
+import pickle
+import platform
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from fastnet.folders import cache_dir
+from fastnet.kernels.lanes import VECTOR_BYTES
+
+SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "CPU_NAME", "CPU_FEATURES", "DEBUGINFO_DEFAULT")
+listeners: list = []  # called with the name of every kernel that has to be compiled
+
+
+@cache
+def source_stamp() -> str:
+    """Hash of all that decides what the compiler makes of the kernels, except signature and CPU."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in [*sorted(here.glob("*.py")), here.parent / "functions.py"]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
+    versions = [numba.__version__, llvmlite.__version__, platform.python_version(), str(VECTOR_BYTES)]
+    digest.update("\0".join(versions + settings).encode())
+    return digest.hexdigest()
+
+
+def folder() -> Path:
+    """Where compiled kernels go: NUMBA_CACHE_DIR if it is set, else the user's cache folder."""
+    return Path(numba.config.CACHE_DIR) / "fastnet" if numba.config.CACHE_DIR else cache_dir() / "kernels"
+
+
+class KernelCache:
+    """What a Numba dispatcher asks of its cache, for one kernel."""
+
+    def __init__(self, function):
+        self.function = function
+
+    @property
+    def cache_path(self):
+        return str(folder())
+
+    def _path(self, sig, codegen) -> Path:
+        key = (source_stamp(), self.function.__qualname__, str(sig), codegen.magic_tuple())
+        return folder() / f"{self.function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.bin"
+
+    def load_overload(self, sig, target_context):
+        """The compiled kernel for this signature, or None."""
+        target_context.refresh()
+        try:
+            data = self._path(sig, target_context.codegen()).read_bytes()
+            if hashlib.sha256(data[32:]).digest() == data[:32]:
+                return CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
+        except OSError:
+            pass
+        for listener in listeners:
+            listener(self.function.__name__)
+        return None
+
+    def save_overload(self, sig, compiled):
+        """Keep the compiled kernel; where nothing can be written, it is compiled again next time."""
+        data = dumps(compiled._reduce())
+        path = self._path(sig, compiled.codegen)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(hashlib.sha256(data).digest() + data)
+                os.replace(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError:
+            pass
+
+    def enable(self):
+        """Asked for by Numba; this cache is always on."""
+
+    def flush(self):
+        """Forget what is kept for this kernel."""
+        for path in folder().glob(f"{self.function.__name__}-*.bin"):
+            path.unlink(missing_ok=True)
+
+
+def use_cache(dispatcher):
+    """Give a dispatcher this cache instead of Numba's."""
+    dispatcher._cache = KernelCache(dispatcher.py_func)
+    return dispatcher

@@ -1,0 +1,250 @@
+"""What happens to a tile between two products: bias, activation, derivative, softmax. Vector code, on rows of whole vectors.
+
+exp(x) = 2^k e^r with k = round(x / ln 2); e^r - 1 is a Taylor polynomial on |r| <= ln(2) / 2, long enough for its
+remainder to stay below a tenth of an ulp. The power of two is applied in two halves, so that overflow ends in infinity
+and underflow in denormals and zero by themselves.
+"""
+
+import math
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastnet.functions import EXP, IDENTITY, RELU, SIGMOID, TANH
+from fastnet.kernels.lanes import I32, I64, Emit, const, local_function
+
+# itemsize: degree of the polynomial, first and last argument of interest, ln 2 as a short and a remaining part.
+_EXP = {4: (7, -104.0, 89.0, 0.693359375, -2.12194440054690583e-4),
+        8: (13, -746.0, 710.0, 6.93145751953125e-1, 1.42860682030941723212e-6)}  # fmt: skip
+
+
+def _power_of_two(e, k):
+    """2^k for a vector of integers: the exponent field alone."""
+    mantissa, bias = (23, 127) if e.itemsize == 4 else (52, 1023)
+    integers = ir.VectorType(e.bits, e.lanes)
+
+    def each(x):
+        return ir.Constant(integers, [x] * e.lanes)
+
+    return e.b.bitcast(e.b.shl(e.b.add(k, each(bias)), each(mantissa)), e.vec)
+
+
+def _reduce_argument(e, x):
+    """(k, e^r - 1) as described above; NaN passes through."""
+    b = e.b
+    degree, low, high, ln2, ln2_rest = _EXP[e.itemsize]
+    x = b.select(b.fcmp_ordered(">", x, e.constant(high)), e.constant(high), x)
+    x = b.select(b.fcmp_ordered("<", x, e.constant(low)), e.constant(low), x)
+    whole = e.call(f"llvm.rint.{e.suffix}", e.vec, b.fmul(x, e.constant(1 / math.log(2))))
+    r = e.fma(whole, e.constant(-ln2), x)
+    r = e.fma(whole, e.constant(-ln2_rest), r)
+    p = e.constant(1 / math.factorial(degree))
+    for n in range(degree - 1, 1, -1):
+        p = e.fma(p, r, e.constant(1 / math.factorial(n)))
+    minus_one = e.fma(b.fmul(p, r), r, r)
+    # NaN has no integer; it is already in the polynomial.
+    whole = b.select(b.fcmp_ordered("ord", whole, whole), whole, e.constant(0.0))
+    return b.fptosi(whole, ir.VectorType(e.bits, e.lanes)), minus_one
+
+
+def exp(e, x):
+    k, minus_one = _reduce_argument(e, x)
+    half = e.b.ashr(k, ir.Constant(k.type, [1] * e.lanes))
+    y = e.b.fmul(e.b.fadd(minus_one, e.constant(1.0)), _power_of_two(e, half))
+    return e.b.fmul(y, _power_of_two(e, e.b.sub(k, half)))
+
+
+def sigmoid(e, x):
+    one = e.constant(1.0)
+    return e.b.fdiv(one, e.b.fadd(one, exp(e, e.b.fneg(x))))
+
+
+def tanh(e, x):
+    """m / (m + 2) with m = e^2x - 1, which is exact to the last places near zero; 1 beyond 20."""
+    b = e.b
+    for sign, limit in ((">", 20.0), ("<", -20.0)):
+        x = b.select(b.fcmp_ordered(sign, x, e.constant(limit)), e.constant(limit), x)
+    k, minus_one = _reduce_argument(e, b.fadd(x, x))
+    power = _power_of_two(e, k)
+    m = e.fma(power, minus_one, b.fsub(power, e.constant(1.0)))
+    return b.fdiv(m, b.fadd(m, e.constant(2.0)))
+
+
+def _positive(e, test, x):
+    """``x`` where test > 0, zero elsewhere; NaN in ``test`` passes through, so that a diverged run shows."""
+    return e.b.select(e.b.fcmp_ordered("<=", test, e.constant(0.0)), e.constant(0.0), x)
+
+
+FORWARD = {
+    IDENTITY: lambda e, z: z,
+    SIGMOID: sigmoid,
+    TANH: tanh,
+    RELU: lambda e, z: _positive(e, z, z),
+    EXP: exp,
+}
+# Derivative by the activation's own output, times the incoming delta.
+BACKWARD = {
+    IDENTITY: lambda e, d, a: d,
+    SIGMOID: lambda e, d, a: e.b.fmul(d, e.b.fmul(a, e.b.fsub(e.constant(1.0), a))),
+    TANH: lambda e, d, a: e.b.fmul(d, e.fma(e.b.fneg(a), a, e.constant(1.0))),
+    RELU: lambda e, d, a: _positive(e, a, d),
+}
+
+
+def _over_rows(e, rows, ld, vectors, body):
+    """Emit ``body(offset of the vector, its column)`` for every vector of a block of rows."""
+
+    def row(i, _):
+        start = e.b.mul(i, ld)
+
+        def vector(j, _):
+            column = e.b.mul(j, const(e.lanes))
+            body(e.b.add(start, column), column)
+            return []
+
+        e.loop(const(0), vectors, 1, [], vector, "vector")
+        return []
+
+    e.loop(const(0), rows, 1, [], row, "row")
+    e.b.ret_void()
+
+
+def _activate_function(module, scalar, code):
+    pointer = scalar.as_pointer()
+    fn, new = local_function(module, f"fastnet_activate_{scalar}_{code}", [pointer, I64, pointer, I64, I64])
+    if new:
+        z, ld, bias, rows, vectors = fn.args
+        e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+
+        def body(at, column):
+            e.store(FORWARD[code](e, e.b.fadd(e.load(z, at), e.load(bias, column))), z, at)
+
+        _over_rows(e, rows, ld, vectors, body)
+    return fn
+
+
+def _derivative_function(module, scalar, code):
+    pointer = scalar.as_pointer()
+    fn, new = local_function(module, f"fastnet_derivative_{scalar}_{code}", [pointer, pointer, I64, I64, I64])
+    if new:
+        delta, a, ld, rows, vectors = fn.args
+        e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+        _over_rows(
+            e, rows, ld, vectors, lambda at, _: e.store(BACKWARD[code](e, e.load(delta, at), e.load(a, at)), delta, at)
+        )
+    return fn
+
+
+def _call_by_code(context, builder, signature, args, table, function):
+    """Call ``function(module, scalar, code)`` for the run-time activation code, the last argument."""
+    *operands, code = args
+    scalar = context.get_value_type(signature.args[0].dtype)
+    done = builder.function.append_basic_block("done")
+    switch = builder.switch(code, done)
+    for c in table:
+        block = builder.function.append_basic_block(f"code_{c}")
+        switch.add_case(const(c), block)
+        builder.position_at_end(block)
+        builder.call(function(builder.module, scalar, c), operands)
+        builder.branch(done)
+    builder.position_at_end(done)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def activate(typingctx, Z, ld, bias, rows, vectors, code):
+    """Z = f(Z + bias) in place, for ``rows`` rows of ``vectors`` vectors."""
+    sig = types.void(Z, types.intp, bias, types.intp, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        return _call_by_code(context, builder, signature, args, FORWARD, _activate_function)
+
+    return sig, codegen
+
+
+@intrinsic
+def derivative(typingctx, delta, A, ld, rows, vectors, code):
+    """delta *= f'(Z), written with A = f(Z), in place, for ``rows`` rows of ``vectors`` vectors."""
+    sig = types.void(delta, A, types.intp, types.intp, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        return _call_by_code(context, builder, signature, args, BACKWARD, _derivative_function)
+
+    return sig, codegen
+
+
+def _fold(e, v, combine):
+    """Combine all lanes in a fixed tree; every lane of the result holds the total."""
+    half = e.lanes // 2
+    while half:
+        swap = ir.Constant(ir.VectorType(I32, e.lanes), [i ^ half for i in range(e.lanes)])
+        v = combine(v, e.b.shuffle_vector(v, ir.Constant(e.vec, ir.Undefined), swap))
+        half //= 2
+    return v
+
+
+def _softmax_function(module, scalar):
+    pointer = scalar.as_pointer()
+    fn, new = local_function(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64, I64])
+    if not new:
+        return fn
+    z, ld, factor, stats, rows, k = fn.args
+    e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+    b = e.b
+    lane = ir.Constant(ir.VectorType(I64, e.lanes), list(range(e.lanes)))
+    low = e.constant(float("-inf"))
+
+    def larger(x, y):
+        # NaN in either wins, so that a diverged row ends in NaN and not in a wrong answer.
+        return b.select(b.fcmp_ordered(">", x, y), x, b.select(b.fcmp_unordered("uno", x, x), x, y))
+
+    def row(i, _):
+        start = b.mul(i, ld)
+
+        def padded(j):
+            v = e.load(z, b.add(start, j))
+            left = b.insert_element(ir.Constant(lane.type, ir.Undefined), b.sub(k, j), ir.Constant(I32, 0))
+            left = b.shuffle_vector(left, left, ir.Constant(ir.VectorType(I32, e.lanes), [0] * e.lanes))
+            return b.select(b.icmp_signed("<", lane, left), v, low)
+
+        (top,) = e.loop(const(0), k, e.lanes, [low], lambda j, t: [larger(t[0], padded(j))], "max")
+        top = _fold(e, top, larger)
+
+        def exponential(j, total):
+            y = exp(e, b.fsub(padded(j), top))
+            e.store(y, z, b.add(start, j))
+            return [b.fadd(total[0], y)]
+
+        (total,) = e.loop(const(0), k, e.lanes, [e.constant(0.0)], exponential, "exp")
+        total = _fold(e, total, b.fadd)
+        ratio = b.fdiv(e.splat(b.load(e.gep(factor, i))), total)
+
+        def normalise(j, _):
+            e.store(b.fmul(e.load(z, b.add(start, j)), ratio), z, b.add(start, j))
+            return []
+
+        e.loop(const(0), k, e.lanes, [], normalise, "scale")
+        for n, v in enumerate((top, total)):
+            b.store(b.extract_element(v, ir.Constant(I32, 0)), e.gep(stats, b.add(b.mul(i, const(2)), const(n))))
+        return []
+
+    e.loop(const(0), rows, 1, [], row, "row")
+    b.ret_void()
+    return fn
+
+
+@intrinsic
+def softmax_rows(typingctx, Z, ld, factor, stats, rows, k):
+    """Z[i] = factor[i] * softmax(Z[i]) in place; stats[2i], stats[2i+1] get the row's maximum and sum of exponentials.
+
+    ``rows`` rows of ``k`` numbers, padded to whole vectors; the padding becomes zero.
+    """
+    sig = types.void(Z, types.intp, factor, stats, types.intp, types.intp)
+
+    def codegen(context, builder, signature, args):
+        scalar = context.get_value_type(signature.args[0].dtype)
+        builder.call(_softmax_function(builder.module, scalar), args)
+        return context.get_dummy_value()
+
+    return sig, codegen

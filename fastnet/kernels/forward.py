@@ -1,0 +1,204 @@
+"""One thread's share of the rows: forward through all layers, loss and delta, backward through all layers."""
+
+import math
+
+from numba import carray
+
+from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, IDENTITY, MSE, POISSON, SIGMOID
+from fastnet.kernels import plan as p
+from fastnet.kernels.elementwise import activate, derivative, softmax_rows
+from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags, values_at
+from fastnet.kernels.jit import serial
+from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.skip import walk, walk_list
+from fastnet.kernels.tile import MR, NV, tile_rows
+
+
+@serial
+def tile_height(left):
+    """Rows of the next tile: ``left`` rows go into as few tiles as possible, of nearly equal and even height."""
+    tiles = (left + MR - 1) // MR
+    height = (left + tiles - 1) // tiles
+    height += height & 1
+    if height > left:
+        height = max(1, left - 1)
+    return height
+
+
+@serial
+def group_width(left):
+    """Vectors of the next walk, of ``left``: a width that `walk` has."""
+    return 8 if left >= 8 else 6 if left >= 6 else 4 if left >= 4 else left
+
+
+@serial
+def product(memory, C, ldc, A, lda, B, K, first, last, vectors):
+    """C[r] = A[r] B for rows first <= r < last, B one panel of K rows and up to NV vectors; all offsets in memory."""
+    width = NV * lanes(at(memory, 0))
+    r = first
+    while r < last:
+        height = tile_height(last - r)
+        tile_rows(
+            at(memory, C + r * ldc), ldc, at(memory, A + r * lda), lda, at(memory, B), width, K, False, height, vectors
+        )
+        r += height
+
+
+@serial
+def layer_forward(memory, layer, first, last, activation):
+    """A_OUT = f(A_IN W + b), panel by panel: the activation meets its block of Z in L1."""
+    n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
+    for v in range(0, layer[p.VECTORS], NV):
+        vectors = min(NV, layer[p.VECTORS] - v)
+        panel = layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
+        product(memory, out + v * n, ld, layer[p.A_IN], layer[p.LD_IN], panel, layer[p.FAN_IN], first, last, vectors)
+        z, bias = at(memory, out + v * n + first * ld), at(memory, layer[p.BIAS] + v * n)
+        activate(z, ld, bias, last - first, vectors, activation)
+
+
+@serial
+def clear(pointer, n):
+    x = carray(pointer, (n,))
+    for i in range(n):
+        x[i] = 0
+
+
+@serial
+def skip_forward(X, memory, flags, samples, first, last, plan, layers, activation):
+    """A_OUT = f(X W + b) of the first layer, with work for the nonzero inputs only."""
+    layer = layers[0]
+    n, out, ld, K = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_IN]
+    numbers, by_table, table = flag_rows(X, plan), is_bytes(X), at(memory, plan[p.TABLE])
+    for r in range(first, last):
+        row, values = flags_at(X, flags, samples[numbers + r] * K), at(memory, layer[p.A_IN] + r * layer[p.LD_IN])
+        clear(at(memory, out + r * ld), ld)
+        v = 0
+        while v < layer[p.VECTORS]:
+            width = group_width(layer[p.VECTORS] - v)
+            panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
+            walk(target, NV * n, row, K, by_table, table, values, 1, at(memory, panel), NV * n, layer[p.PANEL], width)
+            v += width
+    z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
+    activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
+
+
+@serial
+def lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation):
+    """A_OUT = f(X W + b) of the first layer for rows of a CSR matrix."""
+    layer = layers[0]
+    n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
+    for r in range(first, last):
+        begin, end = indptr[samples[r]], indptr[samples[r] + 1]
+        clear(at(memory, out + r * ld), ld)
+        v = 0
+        while v < layer[p.VECTORS]:
+            width = group_width(layer[p.VECTORS] - v)
+            panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
+            row, values = at(indices, begin), values_at(X, memory, begin)
+            walk_list(target, NV * n, row, values, end - begin, at(memory, panel), NV * n, layer[p.PANEL], width)
+            v += width
+    z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
+    activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
+
+
+@serial
+def network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, training):
+    """All layers for rows first <= r < last; the last layer's Z stays without its activation."""
+    final = plan[p.N_LAYERS] - 1
+    activation = IDENTITY if final == 0 else layers[0, p.ACTIVATION]
+    if plan[p.INPUT] == p.LISTS:
+        lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation)
+    elif plan[p.INPUT] == p.SKIP:
+        if training or not is_bytes(X):
+            prepare_flags(X, memory, flags, samples, first, last, plan, layers)
+        skip_forward(X, memory, flags, samples, first, last, plan, layers, activation)
+    else:
+        gather(X, memory, samples, first, last, plan, layers)
+        layer_forward(memory, layers[0], first, last, activation)
+    for l in range(1, final + 1):
+        layer_forward(memory, layers[l], first, last, IDENTITY if l == final else layers[l, p.ACTIVATION])
+
+
+@serial
+def target_at(labels, targets, sample, j, k):
+    """Target of output j: from the label's one-hot row (the label itself for a single output), or as given."""
+    if labels.size:
+        return targets.dtype.type(labels[sample] == (j if k > 1 else 1))
+    return targets[sample * k + j]
+
+
+@serial
+def output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers):
+    """Row losses, and the last layer's Z replaced by its delta; `scale` is the only factor that the delta gets."""
+    layer = layers[plan[p.N_LAYERS] - 1]
+    z, ld, k, loss = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT], plan[p.LOSS]
+    factor, stats, row_loss = plan[p.FACTOR], plan[p.STATS], plan[p.ROW_LOSS]
+    for r in range(first, last):
+        memory[factor + r] = scale * weights[samples[r]] if weights.size else scale
+    if loss == CROSS_ENTROPY:
+        for r in range(first, last):
+            memory[row_loss + r] = memory[z + r * ld + labels[samples[r]]]
+        softmax_rows(at(memory, z + first * ld), ld, at(memory, factor + first), at(memory, stats + 2 * first), last - first, k)
+        for r in range(first, last):
+            top, total = memory[stats + 2 * r], memory[stats + 2 * r + 1]
+            memory[row_loss + r] = memory[factor + r] * (math.log(total) + (top - memory[row_loss + r]))
+            memory[z + r * ld + labels[samples[r]]] -= memory[factor + r]
+        return
+    for r in range(first, last):
+        sample, total = samples[r], 0.0
+        for j in range(k):
+            x, t = memory[z + r * ld + j], target_at(labels, targets, sample, j, k)
+            if loss == BINARY_CROSS_ENTROPY:
+                total += max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
+            elif loss == POISSON:
+                total -= t * x
+        memory[row_loss + r] = total
+    block, zeros = at(memory, z + first * ld), at(memory, plan[p.ZEROS])
+    activate(block, ld, zeros, last - first, layer[p.VECTORS], layer[p.ACTIVATION])
+    for r in range(first, last):
+        sample, total, scaled = samples[r], memory[row_loss + r], memory[factor + r]
+        for j in range(ld):
+            if j >= k:
+                memory[z + r * ld + j] = 0
+                continue
+            a = memory[z + r * ld + j]
+            d = a - target_at(labels, targets, sample, j, k)
+            if loss == MSE:
+                total += d * d / 2
+                if layer[p.ACTIVATION] == SIGMOID:
+                    d *= a * (1 - a)
+            elif loss == POISSON:
+                total += a
+            memory[z + r * ld + j] = scaled * d
+        memory[row_loss + r] = scaled * total
+
+
+@serial
+def network_backward(memory, first, last, plan, layers):
+    """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
+    n = lanes(at(memory, 0))
+    for l in range(plan[p.N_LAYERS] - 1, 0, -1):
+        layer, below = layers[l], layers[l - 1]
+        source, ld = layer[p.DELTA], below[p.LD_OUT]
+        for v in range(0, below[p.VECTORS], NV):
+            vectors = min(NV, below[p.VECTORS] - v)
+            panel, target = layer[p.TRANSPOSED] + v // NV * layer[p.PANEL_T], below[p.DELTA] + v * n
+            product(memory, target, ld, source, layer[p.LD_OUT], panel, layer[p.FAN_OUT], first, last, vectors)
+            a = at(memory, below[p.A_OUT] + v * n + first * ld)
+            derivative(at(memory, target + first * ld), a, ld, last - first, vectors, below[p.ACTIVATION])
+
+
+@serial
+def share_of_rows(
+    thread, threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
+    memory, flags, samples, plan, layers,
+):  # fmt: skip
+    """Forward, loss and backward for one thread's rows of a batch of n rows, order[start : start + n]."""
+    grain = plan[p.GRAIN]
+    grains = (n + grain - 1) // grain
+    first, last = grains * thread // threads * grain, min(n, grains * (thread + 1) // threads * grain)
+    if first < last:
+        choose(samples, order, start, first, last, plan)
+        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, True)
+        output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
+        network_backward(memory, first, last, plan, layers)

@@ -1,0 +1,131 @@
+"""The first layer's operand: how rows of X, in whatever form, reach the kernels.
+
+X is uint8 (pixels, worth a 255th each), floating, or the data of a CSR matrix. Dense work copies a batch's rows into a
+buffer of floats; zero skipping wants a byte for every input that says whether it is zero, and the transpose of those
+bytes. Pixels are such bytes already.
+"""
+
+import numpy as np
+from numba import carray, types
+from numba.extending import overload
+
+from fastnet.kernels import plan as p
+from fastnet.kernels.jit import serial
+from fastnet.kernels.lanes import at, prefetch
+from fastnet.kernels.skip import SIDE, transpose_bytes
+
+AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
+
+
+def _is_bytes(X):
+    return X.dtype is types.uint8
+
+
+def is_bytes(X):
+    raise NotImplementedError
+
+
+@overload(is_bytes)
+def _(X):
+    answer = int(_is_bytes(X))
+    return lambda X: answer
+
+
+def read_row(target, source, n, unit):
+    raise NotImplementedError
+
+
+@overload(read_row)
+def _(target, source, n, unit):
+    """target[k] = source[k] as numbers: pixels are scaled by ``unit``, floats are taken as they are."""
+    number = np.float32 if target.dtype is types.float32 else np.float64
+
+    def pixels(target, source, n, unit):
+        t, s = carray(target, (n,)), carray(source, (n,))
+        for k in range(n):
+            t[k] = number(s[k]) * unit
+
+    def floats(target, source, n, unit):
+        t, s = carray(target, (n,)), carray(source, (n,))
+        for k in range(n):
+            t[k] = s[k]
+
+    return pixels if source.dtype is types.uint8 else floats
+
+
+def flags_at(X, flags, offset):
+    raise NotImplementedError
+
+
+@overload(flags_at)
+def _(X, flags, offset):
+    """Pointer to the bytes that say which inputs are nonzero: the pixels themselves, or the flags made from floats."""
+    if _is_bytes(X):
+        return lambda X, flags, offset: at(X, offset)
+    return lambda X, flags, offset: at(flags, offset)
+
+
+def values_at(X, memory, offset):
+    raise NotImplementedError
+
+
+@overload(values_at)
+def _(X, memory, offset):
+    """Pointer to the entries of a CSR matrix, which are never bytes (`memory` only gives that branch its type)."""
+    if _is_bytes(X):
+        return lambda X, memory, offset: at(memory, 0)
+    return lambda X, memory, offset: at(X, offset)
+
+
+@serial
+def choose(samples, order, start, first, last, plan):
+    """samples[r] = number of the row of X in row r of the batch; the last is repeated up to a multiple of GRAIN rows.
+
+    The second half of ``samples`` numbers the rows of the batch itself, for buffers that are filled by batch row.
+    """
+    grain = plan[p.GRAIN]
+    for r in range(first, (last + grain - 1) // grain * grain):
+        row = min(r, last - 1)
+        samples[r] = order[start + row] if order.size else start + row
+        samples[plan[p.CHUNK] + r] = row
+
+
+@serial
+def flag_rows(X, plan):
+    """Where in ``samples`` the rows are numbered as `flags_at` wants them."""
+    return 0 if is_bytes(X) else plan[p.CHUNK]
+
+
+@serial
+def raise_flags(target, source, n):
+    """target[k] = 1 where source[k] is not zero (NaN is not), else 0."""
+    t, s = carray(target, (n,)), carray(source, (n,))
+    for k in range(n):
+        t[k] = np.uint8(s[k] != 0)
+
+
+@serial
+def gather(X, memory, samples, first, last, plan, layers):
+    """Copy rows first <= r < last of the batch, X[samples[r]], into the input buffer."""
+    n, ld, a_in = layers[0, p.FAN_IN], layers[0, p.LD_IN], layers[0, p.A_IN]
+    unit = memory[plan[p.TABLE] + 1]
+    for r in range(first, last):
+        prefetch(at(X, samples[min(r + AHEAD, last - 1)] * n), n)
+        read_row(at(memory, a_in + r * ld), at(X, samples[r] * n), n, unit)
+
+
+@serial
+def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
+    """Flags of the rows first <= r < last, and their transpose; `first` is a multiple of SIDE."""
+    n, ld, numbers = layers[0, p.FAN_IN], plan[p.LD_FLAGS_T], flag_rows(X, plan)
+    if not is_bytes(X):
+        gather(X, memory, samples, first, last, plan, layers)
+        for r in range(first, last):
+            raise_flags(at(flags, r * n), at(memory, layers[0, p.A_IN] + r * layers[0, p.LD_IN]), n)
+    for s in range(first, last, SIDE):
+        for r in range(s + SIDE, min(s + 2 * SIDE, last)):
+            prefetch(flags_at(X, flags, samples[numbers + r] * n), n)
+        for k in range(0, n, SIDE):
+            k0 = min(k, n - SIDE)  # the last block of inputs overlaps the one before it
+            target = at(flags, plan[p.FLAGS_T] + k0 * ld + s)
+            transpose_bytes(target, ld, flags_at(X, flags, k0), at(samples, numbers + s), n)

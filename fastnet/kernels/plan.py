@@ -1,0 +1,57 @@
+"""Names for the numbers that describe a network and its buffers to the kernels: columns of `layers`, entries of `plan`.
+
+Sizes and offsets travel as data, so that another width, depth, batch or activation compiles nothing new. Offsets count
+elements of `memory`, the one array that holds weights, moments and scratch.
+"""
+
+# Columns of layers (L, N_COLUMNS), one row for each weight matrix.
+(
+    FAN_IN,
+    FAN_OUT,
+    VECTORS,  # vectors that cover fan_out
+    WEIGHTS,  # panels of W: [panel][fan_in, padded][NV vectors]
+    PANEL,  # elements from one panel to the next
+    TRANSPOSED,  # panels of W transposed, [panel over fan_in][fan_out, padded][NV vectors]; not for the first layer
+    PANEL_T,
+    BIAS,
+    A_IN,  # activations that enter, row-major
+    LD_IN,
+    A_OUT,  # activations that leave; the last layer's become its delta
+    LD_OUT,
+    DELTA,  # dLoss/dZ of this layer, row stride LD_OUT
+    ACTIVATION,
+) = range(14)
+N_COLUMNS = 14
+
+# Entries of plan.
+(
+    N_LAYERS,
+    INPUT,  # DENSE, SKIP or LISTS
+    CHUNK,  # rows that the buffers hold, a multiple of 16
+    GRAIN,  # a thread's rows start at a multiple of this
+    MOMENTS,  # from a weight to its first moment, and from that to its second
+    GRADIENT,  # from a weight to its stored gradient
+    RULE,
+    LOSS,
+    TABLE,  # the 256 values of a byte
+    ZEROS,  # a row of zeros
+    FACTOR,  # one number a row: scale times weight
+    STATS,  # two numbers a row: maximum and sum of the softmax
+    ROW_LOSS,
+    SQUARES,  # one vector for each unit: sums of squared weights
+    SCRATCH,  # per thread, SCRATCH_SIZE elements
+    SCRATCH_SIZE,
+    FLAGS_T,  # offset in `flags` of the transposed flags of a batch, [input][row]
+    LD_FLAGS_T,
+    COUNTS,  # in `lists`: entries of each input in the batch, where they end, their rows; their values in `memory`
+    ENDS,
+    ENTRIES,
+    VALUES,
+    N_UNITS,
+) = range(23)
+N_PLAN = 23
+
+DENSE, SKIP, LISTS = range(3)
+
+# Columns of units (U, 3): a block of rows of one layer's W, updated by one thread.
+LAYER, FIRST_ROW, ROWS = range(3)

@@ -1,0 +1,145 @@
+"""The compiled entries that train and predict: they only split the work of a step among threads.
+
+A step has two parallel regions: rows (forward, loss, backward), then weights (gradient and optimizer). A thread owns the
+rows, then the weights, that it writes, and each sum has one order, so the bits do not depend on the number of threads.
+A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
+"""
+
+from numba import prange
+
+from fastnet.functions import L2, SCALE, SOFTMAX
+from fastnet.kernels import plan as p
+from fastnet.kernels.backward import share_of_units
+from fastnet.kernels.elementwise import activate, softmax_rows
+from fastnet.kernels.floats import flush_denormals, restore_denormals
+from fastnet.kernels.forward import network_forward, output_loss, share_of_rows
+from fastnet.kernels.inputs import choose
+from fastnet.kernels.jit import parallel, serial
+from fastnet.kernels.lanes import at, lanes
+
+
+@serial
+def sum_of_losses(memory, n, plan):
+    total = 0.0
+    for r in range(n):
+        total += memory[plan[p.ROW_LOSS] + r]
+    return total
+
+
+@serial
+def sum_of_squares(memory, units, plan):
+    """Squares of all weights before the step; each unit left a vector of partial sums."""
+    lane, total = lanes(at(memory, 0)), 0.0
+    for u in range(units.shape[0]):
+        for j in range(lane):
+            total += memory[plan[p.SQUARES] + 2 * u * lane + j]
+    return total
+
+
+@parallel
+def train_steps(
+    losses, memory, flags, samples, lists, X, indices, indptr, labels, targets, weights, order, batch_size,
+    coefficients, update, plan, layers, units, split,
+):  # fmt: skip
+    """One optimisation step for each row of `coefficients`; losses (steps, 2) gets loss and L2 penalty.
+
+    Arguments as fastnet.workspace builds them; `update` False leaves the gradient in `memory` and the weights alone.
+    """
+    threads, chunk, rows = split.shape[0] - 1, plan[p.CHUNK], order.shape[0]
+    for step in range(coefficients.shape[0]):
+        start, stop = step * batch_size, min(rows, (step + 1) * batch_size)
+        row, loss = coefficients[step], 0.0
+        scale = row[SCALE]
+        while start < stop:
+            n = min(chunk, stop - start)
+            accumulate, last = start > step * batch_size, update and start + n == stop
+            if threads == 1:
+                state = flush_denormals()
+                share_of_rows(
+                    0, 1, n, X, indices, indptr, order, start, labels, targets, weights, scale,
+                    memory, flags, samples, plan, layers,
+                )  # fmt: skip
+                loss += sum_of_losses(memory, n, plan)
+                share_of_units(
+                    0, n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
+                    plan, layers,
+                )  # fmt: skip
+                restore_denormals(state)
+            else:
+                for t in prange(threads):
+                    state = flush_denormals()
+                    share_of_rows(
+                        t, threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
+                        memory, flags, samples, plan, layers,
+                    )  # fmt: skip
+                    restore_denormals(state)
+                loss += sum_of_losses(memory, n, plan)
+                for t in prange(threads):
+                    state = flush_denormals()
+                    share_of_units(
+                        t, n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
+                        plan, layers,
+                    )  # fmt: skip
+                    restore_denormals(state)
+            start += n
+        losses[step, 0] = loss
+        losses[step, 1] = 0.5 * row[L2] * sum_of_squares(memory, units, plan) if update else 0.0
+
+
+@serial
+def store_outputs(outputs, memory, samples, first, last, plan, layers):
+    """outputs[sample] = f(Z) of the last layer."""
+    layer = layers[plan[p.N_LAYERS] - 1]
+    z, ld, k = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT]
+    if layer[p.ACTIVATION] == SOFTMAX:
+        for r in range(first, last):
+            memory[plan[p.FACTOR] + r] = 1
+        factor, stats = at(memory, plan[p.FACTOR] + first), at(memory, plan[p.STATS] + 2 * first)
+        softmax_rows(at(memory, z + first * ld), ld, factor, stats, last - first, k)
+    else:
+        zeros = at(memory, plan[p.ZEROS])
+        activate(at(memory, z + first * ld), ld, zeros, last - first, layer[p.VECTORS], layer[p.ACTIVATION])
+    for r in range(first, last):
+        for j in range(k):
+            outputs[samples[r], j] = memory[z + r * ld + j]
+
+
+@serial
+def store_classes(classes, memory, samples, first, last, plan, layers):
+    """classes[sample] = index of the largest Z; of a single output, whether it is above one half (Z above zero)."""
+    layer = layers[plan[p.N_LAYERS] - 1]
+    z, ld, k = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT]
+    for r in range(first, last):
+        best = 0
+        for j in range(1, k):
+            if memory[z + r * ld + j] > memory[z + r * ld + best]:
+                best = j
+        classes[samples[r]] = best if k > 1 else memory[z + r * ld] > 0
+
+
+@parallel
+def predict_rows(
+    outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers, threads, n,
+):  # fmt: skip
+    """Forward alone, for rows 0 <= r < n of X: of outputs (n, k), classes (n,) and row_loss (n,), those that are not empty.
+
+    Each thread has plan[CHUNK] / threads rows of the buffers to itself and takes contiguous blocks of X.
+    """
+    block = plan[p.CHUNK] // threads // 16 * 16
+    blocks = (n + block - 1) // block
+    for t in prange(threads):
+        state = flush_denormals()
+        for q in range(blocks * t // threads, blocks * (t + 1) // threads):
+            first, start = t * block, q * block - t * block
+            last = first + min(block, n - q * block)
+            choose(samples, samples[:0], start, first, last, plan)
+            network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, False)
+            if classes.size:
+                store_classes(classes, memory, samples, first, last, plan, layers)
+            if outputs.size:
+                store_outputs(outputs, memory, samples, first, last, plan, layers)
+            elif row_loss.size:
+                output_loss(memory, samples, labels, targets, memory[:0], first, last, 1.0, plan, layers)
+                for r in range(first, last):
+                    row_loss[samples[r]] = memory[plan[p.ROW_LOSS] + r]
+        restore_denormals(state)

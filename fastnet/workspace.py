@@ -1,0 +1,236 @@
+"""Every buffer of a training run, sized from (sizes, batch, threads) and allocated once; and how weights are packed.
+
+One aligned array, ``memory``, holds the packed weights, their moments, an optional stored gradient and all scratch.
+The kernels find their way by two small tables of offsets (fastnet.kernels.plan).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastnet.functions import MOMENTS as MOMENTS_OF
+from fastnet.kernels import plan as p
+from fastnet.kernels.lanes import CACHE_LINE, lanes_of
+from fastnet.kernels.skip import SIDE, WIDEST
+from fastnet.kernels.tile import NV
+
+CHUNK = 256  # rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches
+ALIASED = 2048  # rows this many bytes apart fall into the same cache sets: such rows get one more vector
+
+
+def aligned(n: int, dtype) -> np.ndarray:
+    """Zeros (n,) that start at a cache line; pages are not touched before they are used."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(n * itemsize + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + n * itemsize].view(dtype)
+
+
+def round_up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Where one layer's weights and bias lie in the packed vector."""
+
+    fan_in: int
+    fan_out: int
+    lanes: int
+    weights: int
+
+    @property
+    def width(self) -> int:
+        return NV * self.lanes
+
+    @property
+    def vectors(self) -> int:
+        return -(-self.fan_out // self.lanes)
+
+    @property
+    def count(self) -> int:
+        return -(-self.fan_out // self.width)
+
+    @property
+    def stride(self) -> int:
+        return round_up(self.fan_in, self.width) * self.width
+
+    @property
+    def bias(self) -> int:
+        return self.weights + self.count * self.stride
+
+    @property
+    def end(self) -> int:
+        return self.bias + round_up(self.fan_out, self.width)
+
+    def views(self, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(panels (count, fan_in, width), bias (fan_out,)) as views of a packed vector."""
+        blocks = memory[self.weights : self.bias].reshape(self.count, -1, self.width)
+        return blocks[:, : self.fan_in], memory[self.bias : self.bias + self.fan_out]
+
+
+def layout(sizes: Sequence[int], itemsize: int) -> list[Panels]:
+    """Panels of every layer, one after the other."""
+    panels: list[Panels] = []
+    start = 0
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        panels.append(Panels(fan_in, fan_out, lanes_of(itemsize), start))
+        start = panels[-1].end
+    return panels
+
+
+def plain_views(sizes: Sequence[int], params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(W[l] (fan_in, fan_out), b[l] (fan_out,)) of every layer as views of the flat vector ``params``."""
+    views, start = [], 0
+    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+        end = start + fan_in * fan_out
+        views.append((params[start:end].reshape(fan_in, fan_out), params[end : end + fan_out]))
+        start = end + fan_out
+    return views
+
+
+def pack(memory: np.ndarray, params: np.ndarray, sizes: Sequence[int], panels: list[Panels]) -> None:
+    """Write the flat vector ``params`` into panels at the start of ``memory``."""
+    for layer, (W, b) in zip(panels, plain_views(sizes, params), strict=True):
+        blocks, bias = layer.views(memory)
+        bias[:] = b
+        for j in range(layer.count):
+            columns = W[:, j * layer.width : (j + 1) * layer.width]
+            blocks[j, :, : columns.shape[1]] = columns
+
+
+def unpack(params: np.ndarray, memory: np.ndarray, sizes: Sequence[int], panels: list[Panels]) -> None:
+    """The inverse of `pack`."""
+    for layer, (W, b) in zip(panels, plain_views(sizes, params), strict=True):
+        blocks, bias = layer.views(memory)
+        b[:] = bias
+        for j in range(layer.count):
+            columns = W[:, j * layer.width : (j + 1) * layer.width]
+            columns[:] = blocks[j, :, : columns.shape[1]]
+
+
+class _Offsets:
+    """Hands out consecutive pieces of one array, each starting at a cache line."""
+
+    def __init__(self, itemsize: int):
+        self.end, self.unit = 0, CACHE_LINE // itemsize
+
+    def take(self, n: int) -> int:
+        start = self.end
+        self.end += round_up(n, self.unit)
+        return start
+
+
+class Workspace:
+    """Buffers and tables for one network, batch size and number of threads.
+
+    ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
+    ``keep_gradient`` gives the gradient a place of its own (without it, batches may not exceed CHUNK rows).
+    """
+
+    def __init__(
+        self, sizes, activations, dtype, *, batch_size, threads, rule, loss, input, density=1.0, entries=0,
+        keep_gradient=False,
+    ):  # fmt: skip
+        dtype = np.dtype(dtype)
+        lanes = lanes_of(dtype.itemsize)
+        self.sizes, self.threads = list(sizes), threads
+        self.panels = layout(sizes, dtype.itemsize)
+        self.packed = self.panels[-1].end
+        chunk = round_up(min(batch_size, CHUNK), SIDE)
+        keep_gradient = keep_gradient or batch_size > chunk
+        width = NV * lanes
+
+        offsets = _Offsets(dtype.itemsize)
+        self.plan = np.zeros(p.N_PLAN, np.int64)
+        self.layers = np.zeros((len(self.panels), p.N_COLUMNS), np.int64)
+        plan, layers = self.plan, self.layers
+        offsets.take((1 + MOMENTS_OF[rule]) * self.packed)
+        plan[p.MOMENTS] = self.packed if MOMENTS_OF[rule] else 0
+        plan[p.GRADIENT] = offsets.take(self.packed) if keep_gradient else 0
+        for row, layer in zip(layers[1:], self.panels[1:], strict=True):
+            row[p.PANEL_T] = round_up(layer.fan_out, width) * width
+            row[p.TRANSPOSED] = offsets.take(-(-layer.fan_in // width) * row[p.PANEL_T])
+        plan[p.TABLE] = offsets.take(256)
+        plan[p.ZEROS] = offsets.take(round_up(sizes[-1], lanes))
+        self.scratch = offsets.end  # all that follows is written before it is read
+
+        plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK] = len(self.panels), input, chunk
+        plan[p.GRAIN] = SIDE if input == p.SKIP else 2
+        plan[p.RULE], plan[p.LOSS] = rule, loss
+        plan[p.FACTOR], plan[p.STATS], plan[p.ROW_LOSS] = (offsets.take(n * chunk) for n in (1, 2, 1))
+        self.units = self._units(width)
+        plan[p.N_UNITS] = len(self.units)
+        plan[p.SQUARES] = offsets.take(2 * lanes * len(self.units))
+        plan[p.SCRATCH_SIZE] = round_up(max(WIDEST // NV * width**2, *(layer.end - layer.bias for layer in self.panels), 1), 64)
+        plan[p.SCRATCH] = offsets.take(threads * int(plan[p.SCRATCH_SIZE]))
+
+        strides = [round_up(n, lanes) for n in sizes]
+        strides = [n + lanes if n * dtype.itemsize % ALIASED == 0 else n for n in strides]
+        starts = [offsets.take(chunk * n if l or input != p.LISTS else 0) for l, n in enumerate(strides)]
+        for l, layer in enumerate(self.panels):
+            last = l == len(self.panels) - 1
+            layers[l, p.FAN_IN], layers[l, p.FAN_OUT], layers[l, p.VECTORS] = layer.fan_in, layer.fan_out, layer.vectors
+            layers[l, p.WEIGHTS], layers[l, p.PANEL], layers[l, p.BIAS] = layer.weights, layer.stride, layer.bias
+            layers[l, p.A_IN], layers[l, p.LD_IN] = starts[l], strides[l]
+            layers[l, p.A_OUT], layers[l, p.LD_OUT] = starts[l + 1], strides[l + 1]
+            layers[l, p.DELTA] = starts[l + 1] if last else offsets.take(chunk * strides[l + 1])
+            layers[l, p.ACTIVATION] = activations[l]
+        plan[p.VALUES] = offsets.take(entries)
+
+        self.split = self._split(threads, density)
+        self.memory = aligned(offsets.end, dtype)
+        # A byte is worth a 255th part; the same product wherever pixels are read.
+        bytes_ = np.arange(256).astype(dtype)
+        self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255)
+        plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
+        plan[p.LD_FLAGS_T] = max(chunk, CACHE_LINE)
+        n_flags = int(plan[p.FLAGS_T] + sizes[0] * plan[p.LD_FLAGS_T]) if input == p.SKIP else 0
+        self.flags = aligned(n_flags, np.uint8)
+        self.samples = np.zeros(2 * chunk, np.int64)
+        plan[p.ENDS], plan[p.ENTRIES] = sizes[0], 2 * sizes[0]
+        self.lists = np.zeros(2 * sizes[0] + entries if input == p.LISTS else 0, np.int32)
+
+    def _units(self, width: int) -> np.ndarray:
+        """Blocks of ``width`` rows of every W: what one thread updates at a time."""
+        units = [
+            (l, first, min(width, layer.fan_in - first))
+            for l, layer in enumerate(self.panels)
+            for first in range(0, layer.fan_in, width)
+        ]
+        return np.array(units, np.int64)
+
+    def _split(self, threads: int, density: float) -> np.ndarray:
+        """Bounds (threads + 1,) that give each thread a run of units with its share of the work."""
+        work = np.array([rows * self.panels[l].vectors * (density if l == 0 else 1.0) for l, _, rows in self.units])
+        done = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
+        return np.searchsorted(done, np.linspace(0, 1, threads + 1) - 1e-9).astype(np.int64)
+
+    def fill(self, value: float) -> None:
+        """Overwrite all scratch: a kernel that reads what it did not write shows itself."""
+        self.memory[self.scratch :] = value
+        self.flags[:] = 255
+
+    def load(self, params: np.ndarray, moments: Sequence[np.ndarray]) -> None:
+        """Pack the flat vectors of weights and moments; bring the transposed copies up to date."""
+        for i, vector in enumerate([params, *moments]):
+            pack(self.memory[i * self.packed : (i + 1) * self.packed], vector, self.sizes, self.panels)
+        for row, layer in zip(self.layers[1:], self.panels[1:], strict=True):
+            blocks, _ = layer.views(self.memory)
+            start, size = int(row[p.TRANSPOSED]), int(row[p.PANEL_T])
+            for i, first in enumerate(range(0, layer.fan_in, layer.width)):
+                target = self.memory[start + i * size : start + (i + 1) * size].reshape(-1, layer.width)
+                for j in range(layer.count):
+                    square = blocks[j, first : first + layer.width].T
+                    target[j * layer.width : (j + 1) * layer.width, : square.shape[1]] = square
+
+    def store(self, params: np.ndarray, moments: Sequence[np.ndarray]) -> None:
+        """Unpack weights and moments into flat vectors."""
+        for i, vector in enumerate([params, *moments]):
+            unpack(vector, self.memory[i * self.packed : (i + 1) * self.packed], self.sizes, self.panels)
+
+    def store_gradient(self, gradient: np.ndarray) -> None:
+        """Unpack the stored gradient into a flat vector."""
+        start = int(self.plan[p.GRADIENT])
+        unpack(gradient, self.memory[start : start + self.packed], self.sizes, self.panels)
