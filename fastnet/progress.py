@@ -35,12 +35,13 @@ class Progress:
         parts = [f"epoch {record.epoch:{width}}/{self.total_epochs}"]
         parts.append(f"{self.rows / max(record.seconds, 1e-9):9.0f} rows/s")
         parts.append(f"loss {record.loss:.4f}")
-        if record.train_accuracy is not None:
-            parts.append(f"train {record.train_loss:.4f} {record.train_accuracy:7.2%}")
-        if record.val_loss is not None:
-            parts.append(f"{self.held_out} loss {record.val_loss:.4f}")
-        if record.val_accuracy is not None:
-            parts.append(f"{self.held_out} accuracy {record.val_accuracy:7.2%}")
+        train = ("train", record.train_loss, record.train_accuracy)
+        held_out = (self.held_out, record.val_loss, record.val_accuracy)
+        for name, loss, accuracy in (train, held_out):
+            if loss is not None:
+                parts.append(f"{name} loss {loss:.4f}")
+            if accuracy is not None:
+                parts.append(f"{name} accuracy {accuracy:7.2%}")
         left = each * (self.total_epochs - record.epoch)
         parts.append(f"{_duration(left)} left")
         self._print("  ".join(parts))

@@ -18,6 +18,8 @@ def check_writable(option: str, path: str | None) -> None:
     target = Path(path)
     if target.is_dir():
         raise UsageError(f"{option}: expected a file to write, got the folder {path}")
+    if target.exists() and not target.is_file():  # a pipe or a device
+        return
     folder = target.resolve().parent
     if not folder.is_dir():
         raise UsageError(f"{option}: cannot write {path}: there is no folder {folder}")
@@ -32,11 +34,12 @@ def write(path: str, mode: str, fill: Callable[[IO], object]) -> None:
     mode : "w" for text in UTF-8 or "wb".
     """
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
-    target = Path(path).resolve()
+    target = Path(path)
     if target.exists() and not target.is_file():  # a pipe or a device is written, not replaced
         with open(target, mode, encoding=encoding, newline=newline) as file:
             fill(file)
         return
+    target = target.resolve()  # what a link points to is replaced, not the link
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with open(partial, mode, encoding=encoding, newline=newline) as file:

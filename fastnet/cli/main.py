@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged; ended by 
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
 
     argv : the arguments, those of the process if None.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     on_terminate = None
     if threading.current_thread() is threading.main_thread():
         on_terminate = signal.signal(signal.SIGTERM, _terminate)
