@@ -22,6 +22,13 @@ from fastnet.sklearn._stochastic import fit_stochastic
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """Base of ``MLPClassifier`` and ``MLPRegressor``; not for use on its own."""
 
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    validation_loss_curve_: list[float] | None
     _sklearn_class: ClassVar[type]
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -127,7 +134,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """X as C-ordered floats or CSR, y as an array (n,) or (n, k), with scikit-learn's own checks and some more."""
         checks.refuse_array_kinds("X", X)
         checks.refuse_array_kinds("y", y)
-        self._check_target_kind(y)
+        self._refuse_target(y)
         X, y = validate_data(
             self,
             X,
@@ -141,7 +148,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(checks.dense(y), warn=True)
-        self._check_target(y)
         return X, y
 
     def _weigh(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> np.ndarray | None:

@@ -19,6 +19,9 @@ except ImportError:
         return method
 
 
+__all__ = ["CallbackSupportMixin", "EpochEnds", "with_callbacks"]
+
+
 class EpochEnds:
     """Tells everybody concerned of every epoch (of every iteration with lbfgs).
 
@@ -77,9 +80,12 @@ class _SklearnHooks:
         self._epoch.call_on_fit_task_begin(**self._about, reconstruction_attributes=self._fitted)
 
     def end(self) -> bool:
-        return bool(self._epoch.call_on_fit_task_end(**self._about, reconstruction_attributes=self._fitted))
+        epoch, self._epoch = self._epoch, None
+        return bool(epoch.call_on_fit_task_end(**self._about, reconstruction_attributes=self._fitted))
 
     def close(self) -> None:
+        if self._epoch is not None:  # begun in vain: lbfgs had converged, or the user interrupted
+            self.end()
         self._fit.call_on_fit_task_end(**self._about, reconstruction_attributes=dict)
 
     def _fitted(self) -> dict[str, Any]:
@@ -89,8 +95,5 @@ class _SklearnHooks:
 
 
 def _sklearn_hooks(model: Any, X: Any, y: Any, weight: Any) -> _SklearnHooks | None:
-    if not hasattr(model, "_init_callback_context"):
-        return None
-    if not hasattr(model, "_skl_callbacks"):
-        return None
-    return _SklearnHooks(model, X, y, weight)
+    supported = hasattr(model, "_init_callback_context")
+    return _SklearnHooks(model, X, y, weight) if supported and hasattr(model, "_skl_callbacks") else None

@@ -68,9 +68,14 @@ def check_weight(sample_weight: Any, X: Any) -> np.ndarray:
     weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
     if (weight < 0).any():
         raise ValueError(f"sample_weight must not be negative, got {weight.min():g} in row {int(weight.argmin())}")
-    if not weight.any():
-        raise ValueError("sample_weight is zero for every row: at least one must be positive, non-zero")
+    refuse_weightless("sample_weight", weight)
     return weight
+
+
+def refuse_weightless(name: str, weight: np.ndarray | None) -> None:
+    """Refuse weights that are zero for all rows."""
+    if weight is not None and not weight.any():
+        raise ValueError(f"{name} is zero for every row: at least one weight must not be zero")
 
 
 def check_same_network(sizes: list[int], fitted: list[int]) -> None:

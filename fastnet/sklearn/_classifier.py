@@ -192,18 +192,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return np.log(probabilities, out=probabilities)
 
-    def _check_target_kind(self, y: Any) -> None:
+    def _refuse_target(self, y: Any) -> None:
         checks.refuse_mixed_labels(y)
-
-    def _check_target(self, y: np.ndarray) -> None:
-        if y.ndim == 2 and type_of_target(y) == "multilabel-indicator":
-            checks.hint_one_hot(y)
 
     def _learn_targets(self, y: np.ndarray, incremental: bool) -> None:
         """Learn the classes, or check that y has none but those already known."""
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
+            if self._label_binarizer.y_type_ == "multilabel-indicator":
+                checks.hint_one_hot(y)
             return
         classes = unique_labels(y)
         if self.warm_start and set(classes) != set(self.classes_):

@@ -99,16 +99,14 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def _check_target_kind(self, y: Any) -> None:
+    def _refuse_target(self, y: Any) -> None:
         checks.refuse_text_target(y)
 
-    def _check_target(self, y: np.ndarray) -> None:
+    def _learn_targets(self, y: np.ndarray, incremental: bool) -> None:
+        """Check y; numbers are targets as they are."""
         checks.refuse_text_target(y)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"y must not be negative with loss='poisson', got {y.min():g}")
-
-    def _learn_targets(self, y: np.ndarray, incremental: bool) -> None:
-        """Nothing to learn: numbers are targets as they are."""
 
     def _encode(self, y: Any) -> np.ndarray:
         y = checks.dense(y)

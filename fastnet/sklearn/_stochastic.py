@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._batches import Batches
 from fastnet.sklearn._callbacks import EpochEnds
 from fastnet.sklearn._clipping import ClippedStepper
@@ -29,6 +30,9 @@ def fit_stochastic(
     if model.early_stopping and validation_data is None:
         rows, held_out = split(model, len(rows), model._strata(data.targets))
         validation_data = data.take(held_out)
+        if data.weight is not None:
+            checks.refuse_weightless("the weight of the validation rows", validation_data.weight)
+            checks.refuse_weightless("the weight of the training rows", data.weight[rows])
     validation = None if validation_data is None else Validation(validation_data, net, model._score_outputs)
     model._start_records(validation is not None)
     if model.early_stopping and not hasattr(model, "_best_params"):
@@ -166,7 +170,7 @@ class _Run:
 
 
 def _batch_size(wanted: int | str, n: int) -> int:
-    if wanted == "auto":
+    if isinstance(wanted, str):  # "auto"
         return min(200, n)
     if wanted > n:
         warnings.warn(

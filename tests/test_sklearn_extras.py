@@ -1,0 +1,250 @@
+"""What scikit-learn's classes do not have: further parameters, and conversions."""
+
+import time
+
+import numpy as np
+import pytest
+import sklearn
+import sklearn.neural_network
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_sample_weight
+
+from fastnet.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_classification(200, 8, n_informative=5, n_classes=3, weights=[0.7, 0.2, 0.1], random_state=0)
+X_reg, y_reg = make_regression(200, 8, random_state=0)
+y_reg /= y_reg.std()
+SMALL = {"hidden_layer_sizes": 10, "max_iter": 8, "random_state": 0, "batch_size": 50}
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 0.5, 2: 3.0}])
+def test_class_weight_is_a_sample_weight(class_weight):
+    weight = compute_sample_weight(class_weight, y)
+    expected = MLPClassifier(**SMALL).fit(X, y, weight)
+    got = MLPClassifier(**SMALL, class_weight=class_weight).fit(X, y)
+    plain = MLPClassifier(**SMALL).fit(X, y)
+    assert got.loss_curve_ == expected.loss_curve_ != plain.loss_curve_
+    doubled = MLPClassifier(**SMALL, class_weight=class_weight).fit(X, y, np.full(len(y), 2.0))
+    np.testing.assert_allclose(doubled.loss_curve_[-1], MLPClassifier(**SMALL).fit(X, y, 2 * weight).loss_curve_[-1])
+
+
+def test_class_weight_in_partial_fit():
+    weight = compute_sample_weight({0: 0.5}, y)
+    expected = MLPClassifier(**SMALL).partial_fit(X, y, weight, classes=[0, 1, 2])
+    got = MLPClassifier(**SMALL, class_weight={0: 0.5}).partial_fit(X, y, classes=[0, 1, 2])
+    assert got.loss_ == expected.loss_
+    with pytest.raises(ValueError, match=r"balanced.*needs all rows"):
+        MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_validation_data(solver):
+    model = MLPClassifier(**SMALL, solver=solver, validation_data=(X[:60], y[:60])).fit(X[60:], y[60:])
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    assert model.validation_loss_curve_[-1] == pytest.approx(log_loss(y[:60], model.predict_proba(X[:60])))
+    assert model.validation_loss_curve_[-1] < model.validation_loss_curve_[0]
+    without = MLPClassifier(**SMALL, solver=solver).fit(X[60:], y[60:])
+    assert without.loss_ == model.loss_
+    assert without.validation_loss_curve_ is None
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target", "expected"),
+    [
+        (MLPRegressor(**SMALL), y_reg, lambda model, T: 0.5 * np.mean((model.predict(X_reg) - T) ** 2)),
+        (MLPClassifier(**SMALL), y == 1, lambda model, T: log_loss(T, model.predict_proba(X_reg))),
+        (
+            MLPRegressor("poisson", **SMALL),
+            np.round(np.abs(y_reg)) + 1,
+            lambda model, T: np.mean(T * np.log(T / model.predict(X_reg)) - T + model.predict(X_reg)),
+        ),
+    ],
+    ids=["squared_error", "binary", "poisson"],
+)
+def test_validation_loss(estimator, target, expected):
+    weight = np.ones(len(target))
+    model = estimator.set_params(validation_data=(X_reg, target, weight)).fit(X_reg, target)
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected(model, target))
+    assert model.validation_loss_curve_[-1] < model.validation_loss_curve_[0]
+
+
+def test_early_stopping_on_validation_data():
+    model = MLPClassifier(**SMALL, early_stopping=True, validation_data=(X[:60], y[:60])).fit(X[60:], y[60:])
+    assert max(model.validation_scores_) == model.best_validation_score_ == model.score(X[:60], y[:60])
+    assert model.t_ == 140 * model.n_iter_  # nothing more was set aside
+    split = MLPClassifier(**SMALL, early_stopping=True).fit(X, y)
+    assert len(split.validation_loss_curve_) == split.n_iter_
+
+
+def test_regressors_early_stopping_score():
+    model = MLPRegressor(**SMALL, early_stopping=True, validation_data=(X_reg[:60], y_reg[:60]))
+    model.fit(X_reg[60:], y_reg[60:])
+    assert model.best_validation_score_ == pytest.approx(model.score(X_reg[:60], y_reg[:60]))
+
+
+@pytest.mark.parametrize("settings", [{}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0}], ids=str)
+def test_gradient_clip(settings):
+    plain = MLPRegressor(**SMALL, **settings).fit(X_reg, y_reg)
+    never = MLPRegressor(**SMALL, **settings, gradient_clip=1e9).fit(X_reg, y_reg)
+    np.testing.assert_allclose(never.loss_curve_, plain.loss_curve_, rtol=1e-9)
+    wild = {**SMALL, "solver": "sgd", "learning_rate_init": 0.9, "max_iter": 20}
+    clipped = MLPRegressor(**wild, gradient_clip=0.1).fit(X_reg, y_reg)
+    assert clipped.loss_ < clipped.loss_curve_[0]
+    with pytest.raises(ValueError, match="non-finite"):
+        MLPRegressor(**wild).fit(10 * X_reg, y_reg)
+
+
+def test_one_clipped_step_by_hand():
+    settings = {"hidden_layer_sizes": (), "solver": "sgd", "momentum": 0, "alpha": 0, "random_state": 0, "max_iter": 1}
+    start = MLPRegressor(**settings, learning_rate_init=1e-30).fit(X_reg, y_reg)
+    error = (start.predict(X_reg) - y_reg) / len(y_reg)
+    gradient = np.r_[X_reg.T @ error, error.sum()]
+    limit = np.linalg.norm(gradient) / 2
+    step = MLPRegressor(**settings, learning_rate_init=0.1, gradient_clip=limit).fit(X_reg, y_reg)
+    before = np.r_[start.coefs_[0].ravel(), start.intercepts_[0]]
+    after = np.r_[step.coefs_[0].ravel(), step.intercepts_[0]]
+    np.testing.assert_allclose(before - after, 0.1 * gradient / 2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("clip", [None, 1e9])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_weight_decay_by_hand(solver, clip):
+    settings = {
+        **SMALL,
+        "solver": solver,
+        "max_iter": 1,
+        "batch_size": 200,
+        "learning_rate_init": 0.1,
+        "gradient_clip": clip,
+    }
+    plain = MLPRegressor(**settings).fit(X_reg, y_reg)
+    decayed = MLPRegressor(**settings, weight_decay=0.3).fit(X_reg, y_reg)
+    start = MLPRegressor(**{**settings, "learning_rate_init": 1e-30}).fit(X_reg, y_reg)
+    for W, W_decayed, W_start in zip(plain.coefs_, decayed.coefs_, start.coefs_, strict=True):
+        np.testing.assert_allclose(W - W_decayed, 0.1 * 0.3 * W_start, rtol=1e-6, atol=1e-12)
+    for b, b_decayed in zip(plain.intercepts_, decayed.intercepts_, strict=True):
+        np.testing.assert_allclose(b_decayed, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_callbacks(solver):
+    seen = []
+
+    def watch(model):
+        seen.append((model.n_iter_, model.loss_, model.score(X, y)))
+        return model.n_iter_ == 4
+
+    model = MLPClassifier(**SMALL, solver=solver, callbacks=[watch, lambda model: None]).fit(X, y)
+    assert [n for n, _, _ in seen] == [1, 2, 3, 4]
+    assert model.n_iter_ == 4
+    assert seen[-1][1:] == (model.loss_, model.score(X, y))
+    expected = MLPClassifier(**{**SMALL, "max_iter": 4}, solver=solver).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+def test_a_callback_may_change_the_weights():
+    def prune(model):
+        model.coefs_[0][0, :] = 0
+
+    model = MLPClassifier(**{**SMALL, "max_iter": 1}, callbacks=prune).fit(X, y)
+    assert not model.coefs_[0][0].any()
+    after = MLPClassifier(**SMALL, callbacks=prune).fit(X, y)
+    assert not after.coefs_[0][0].any()
+    assert after.loss_curve_[1:] != MLPClassifier(**SMALL).fit(X, y).loss_curve_[1:]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_max_time(solver):
+    def dawdle(model):
+        time.sleep(0.02)
+
+    model = MLPClassifier(solver=solver, max_iter=10_000, max_time=0.05, callbacks=dawdle, tol=0)
+    with pytest.warns(ConvergenceWarning, match="max_time"):
+        model.fit(X, y)
+    assert 1 <= model.n_iter_ <= 3
+
+
+def test_interrupt_keeps_the_weights():
+    def interrupt(model):
+        if model.n_iter_ == 3:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        model = MLPClassifier(**SMALL, callbacks=interrupt).fit(X, y)
+    expected = MLPClassifier(**{**SMALL, "max_iter": 3}).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    assert model.n_iter_ == 3
+
+
+def test_the_number_of_threads_changes_no_bit():
+    curves = [MLPClassifier(**SMALL, n_threads=threads).fit(X, y).loss_curve_ for threads in (1, 2, 3, None)]
+    assert curves[0] == curves[1] == curves[2] == curves[3]
+
+
+@pytest.mark.skipif(not hasattr(MLPClassifier, "set_callbacks"), reason="this scikit-learn has no callbacks")
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_scikit_learns_callbacks(solver):
+    class Recorder:
+        def __init__(self):
+            self.begun, self.ended, self.scores, self.torn_down = 0, 0, [], False
+
+        def setup(self, estimator, context):
+            assert context.max_subtasks == 8
+
+        def teardown(self, estimator, context):
+            self.torn_down = True
+
+        def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+            self.begun += 1
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+            self.ended += 1
+            if context.parent is not None:
+                self.scores.append(fitted_estimator.score(X, y))
+            return estimator.n_iter_ == 5
+
+    recorder = Recorder()
+    model = MLPClassifier(**SMALL, solver=solver).set_callbacks(recorder).fit(X, y)
+    assert recorder.begun == recorder.ended == 6  # five epochs and the fit itself
+    assert recorder.torn_down
+    assert model.n_iter_ == len(recorder.scores) == 5
+    assert recorder.scores[-1] == model.score(X, y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("target", [y, y == 1, np.c_[y == 1, y > 0]], ids=["multiclass", "binary", "multilabel"])
+def test_classifier_to_scikit_learn_and_back(target, solver):
+    ours = MLPClassifier(**SMALL, solver=solver, class_weight=None, n_threads=1).fit(X, target)
+    theirs = ours.to_sklearn()
+    assert type(theirs) is sklearn.neural_network.MLPClassifier
+    back = MLPClassifier.from_sklearn(theirs)
+    for model in (theirs, back):
+        np.testing.assert_array_equal(model.predict(X), ours.predict(X))
+        np.testing.assert_allclose(model.predict_proba(X), ours.predict_proba(X), rtol=1e-9)
+    theirs.coefs_[0][:] = 0
+    assert ours.coefs_[0].any()
+    assert back.coefs_[0].any()
+    if solver == "adam":
+        back.partial_fit(X, target)
+        theirs.partial_fit(X, target)
+
+
+def test_regressor_from_scikit_learn_and_back():
+    theirs = sklearn.neural_network.MLPRegressor("poisson", **SMALL).fit(X_reg, np.abs(y_reg))
+    ours = MLPRegressor.from_sklearn(theirs)
+    assert (ours.loss, ours.n_iter_, ours.loss_curve_) == ("poisson", 8, theirs.loss_curve_)
+    np.testing.assert_allclose(ours.predict(X_reg), theirs.predict(X_reg), rtol=1e-12)
+    np.testing.assert_allclose(ours.to_sklearn().predict(X_reg), theirs.predict(X_reg), rtol=1e-12)
+
+
+def test_conversions_refuse_strangers():
+    with pytest.raises(TypeError, match=r"MLPClassifier\.from_sklearn takes .* got MLPRegressor"):
+        MLPClassifier.from_sklearn(sklearn.neural_network.MLPRegressor())
+    with pytest.raises(NotFittedError):
+        MLPClassifier.from_sklearn(sklearn.neural_network.MLPClassifier())
+    with pytest.raises(NotFittedError):
+        MLPRegressor().to_sklearn()
