@@ -1,9 +1,24 @@
 """Datasets: the sets known by name, the file formats they come in, and the built-in synthetic digits."""
 
+from fastnet.data.cache import cache_dir
+from fastnet.data.convert import convert
 from fastnet.data.dataset import Dataset
-from fastnet.data.fetch import DataUnavailable
+from fastnet.data.describe import Description, show, verify
+from fastnet.data.fetch import DataUnavailable, fetch
 from fastnet.data.glyphs import make_glyphs
 from fastnet.data.load import load_data
 from fastnet.data.registry import registry
 
-__all__ = ["DataUnavailable", "Dataset", "load_data", "make_glyphs", "registry"]
+__all__ = [
+    "DataUnavailable",
+    "Dataset",
+    "Description",
+    "cache_dir",
+    "convert",
+    "fetch",
+    "load_data",
+    "make_glyphs",
+    "registry",
+    "show",
+    "verify",
+]

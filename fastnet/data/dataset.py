@@ -52,7 +52,7 @@ class Dataset:
 
     @cached_property
     def labels_sha256(self) -> str | None:
-        """Hex SHA-256 of y as the bytes of an uncompressed IDX file (bytes, or int32 from 256 classes on); None without y."""
+        """Hex SHA-256 of y as an uncompressed IDX file (of bytes; of int32 above 256 classes); None without y."""
         if self.y is None:
             return None
         return _idx_sha256(self.y.astype(label_dtype(self.n_classes)), self.y.shape)

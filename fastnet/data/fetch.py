@@ -1,4 +1,4 @@
-"""Downloads of known sets: several mirrors, published hashes, one deadline, files moved into place when they are whole."""
+"""Downloads of known sets: several mirrors, published hashes, one deadline, files that appear when they are whole."""
 
 import hashlib
 import os

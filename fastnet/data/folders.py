@@ -1,12 +1,34 @@
-"""Folders that hold a set: the four IDX files under their MNIST names."""
+"""Folders that hold a set: the four IDX files under their MNIST names, KMNIST's four .npz files, or PNGs by class."""
 
 import os
 from pathlib import Path
 
 from fastnet.data.dataset import Dataset, make_dataset, same_classes
 from fastnet.data.idx import read_images, read_labels
+from fastnet.data.npz import load_npz_pair
+from fastnet.data.pngs import holds_pngs, load_png_folder
 from fastnet.data.registry import FILE_NAMES, present
-from fastnet.data.source import data_error
+from fastnet.data.source import Source, data_error, told_as_data_errors
+
+NPZ_NAMES = (
+    "kmnist-train-imgs.npz",
+    "kmnist-train-labels.npz",
+    "kmnist-test-imgs.npz",
+    "kmnist-test-labels.npz",
+)
+
+
+def load_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
+    """Load whatever set a folder holds."""
+    with told_as_data_errors(folder):
+        if any(present(folder, file) for file in FILE_NAMES):
+            return load_idx_folder(folder)
+        if all((folder / file).exists() for file in NPZ_NAMES[:2]):
+            return _load_npz_folder(folder)
+        if holds_pngs(folder):
+            return load_png_folder(folder)
+    names = ", ".join(file.removesuffix(".gz") for file in FILE_NAMES)
+    raise data_error(folder, f"expected {names} (plain or .gz), or PNGs in a folder for each class, got neither")
 
 
 def load_idx_folder(
@@ -19,19 +41,7 @@ def load_idx_folder(
         for i in (0, 2)
         if complete or any(found[i : i + 2])
     ]
-    if not parts:
-        raise data_error(folder, f"expected {', '.join(wanted())} (plain or .gz), got none of them")
     return same_classes(parts[0], parts[1] if len(parts) > 1 else None, folder)
-
-
-def wanted() -> list[str]:
-    """The names of the four files, uncompressed."""
-    return [file.removesuffix(".gz") for file in FILE_NAMES]
-
-
-def holds_idx(folder: Path) -> bool:
-    """Whether a folder has one of the four files."""
-    return any(present(folder, file) for file in FILE_NAMES)
 
 
 def _load_part(
@@ -51,7 +61,18 @@ def _load_part(
 def load_idx_pair(images: Path, labels: Path | None, *, name: str, n_classes: int | None = None) -> Dataset:
     """Load an image file and its label file."""
     X = read_images(images)
-    y = None if labels is None else read_labels(labels)
-    if y is not None and len(X) != len(y):
-        raise data_error(labels or images, f"expected {len(X)} labels, one for each image of {images.name}, got {len(y)}")
-    return make_dataset(X, y, images if y is None else labels or images, name=name, n_classes=n_classes)
+    if labels is None:
+        return make_dataset(X, None, images, name=name)
+    y = read_labels(labels)
+    if len(X) != len(y):
+        raise data_error(labels, f"expected {len(X)} labels, one for each image of {images.name}, got {len(y)}")
+    return make_dataset(X, y, labels, name=name, n_classes=n_classes)
+
+
+def _load_npz_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
+    sets = []
+    for images, labels in (NPZ_NAMES[:2], NPZ_NAMES[2:]):
+        if (folder / images).exists():
+            with Source(folder / images) as X, Source(folder / labels) as y:
+                sets.append(load_npz_pair(X, y))
+    return same_classes(sets[0], sets[1] if len(sets) > 1 else None, folder)

@@ -105,12 +105,12 @@ def _blocks(n: int, seed: int, part: int):
 RANGES = {
     "half_height": (7.6, 10.4),
     "aspect": (0.75, 1.25),
-    "turn": (-0.2, 0.2),  # tangent of half the angle
-    "slant": (-0.45, 0.45),
+    "turn": (-0.17, 0.17),  # tangent of half the angle
+    "slant": (-0.4, 0.4),
     "shift_x": (-2.5, 2.5),
     "shift_y": (-2.5, 2.5),
-    "bend_x": (-0.4, 0.4),
-    "bend_y": (-0.3, 0.3),
+    "bend_x": (-0.3, 0.3),
+    "bend_y": (-0.25, 0.25),
     "pen": (0.75, 1.5),  # half the thickness
     "blur": (1.0, 2.2),
     "ink": (170.0, 255.0),

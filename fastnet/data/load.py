@@ -5,7 +5,8 @@ from pathlib import Path
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.fetch import fetch
-from fastnet.data.folders import load_idx_folder
+from fastnet.data.folders import load_folder, load_idx_folder
+from fastnet.data.formats import load_file
 from fastnet.data.glyphs import load_glyphs
 from fastnet.data.registry import KNOWN, KnownSet
 from fastnet.data.source import data_error, shown
@@ -35,8 +36,8 @@ def load_data(name_or_path: str | os.PathLike) -> tuple[Dataset, Dataset | None]
 
 
 def load_path(path: Path) -> tuple[Dataset, Dataset | None]:
-    """Load the set at an existing path."""
-    return load_idx_folder(path)
+    """Load the set in an existing file or folder."""
+    return load_folder(path) if path.is_dir() else load_file(path)
 
 
 def _load_known(known: KnownSet) -> tuple[Dataset, Dataset | None]:

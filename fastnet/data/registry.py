@@ -18,7 +18,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A set known by name. ``files`` are train images, train labels, test images, test labels; none for built-in ones."""
+    """A set known by name. ``files``: train images, train labels, test images, test labels; none if it is built in."""
 
     name: str
     title: str

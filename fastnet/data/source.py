@@ -60,7 +60,7 @@ class Source:
         mode = os.stat(self.path).st_mode
         if not stat.S_ISREG(mode):
             raise data_error(path, f"expected a regular file, got {'a folder' if stat.S_ISDIR(mode) else 'a device'}")
-        file = open(self.path, "rb")
+        file = open(self.path, "rb")  # noqa: SIM115 - closed with the stream that wraps it
         self.size = os.fstat(file.fileno()).st_size
         self.stream: io.BufferedReader = file
         self.gz = file.peek(2)[:2] == b"\x1f\x8b"

@@ -1,11 +1,12 @@
 """How the digits are written: strokes as control points, x to the right, y down, within about -1 to 1."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
-HANDS = 48  # per digit, shared out among its ways of writing
-WOBBLE = 0.2  # how far a hand moves a control point, at most, in each direction
+HANDS = 40  # per digit, shared out among its ways of writing
+WOBBLE = 0.15  # how far a hand moves a control point, at most, in each direction
 SPACING = 0.07  # between the points that stand for a stroke
 
 # Each way is a list of strokes. A stroke named "line" is straight between its points, "curve" goes smoothly through
@@ -103,7 +104,7 @@ def points_of_hands(bits: np.ndarray) -> Iterator[np.ndarray]:
 def _along(kind: str, controls: np.ndarray) -> np.ndarray:
     """Points along a stroke, about SPACING apart."""
     if kind == "line":
-        return np.concatenate([_between(a, b) for a, b in zip(controls, controls[1:], strict=False)])
+        return np.concatenate([_between(a, b) for a, b in pairwise(controls)])
     # Catmull-Rom: the tangent at a control point is half the way between its neighbours.
     before = controls[-1:] if kind == "loop" else 2 * controls[:1] - controls[1:2]
     after = controls[:2] if kind == "loop" else 2 * controls[-1:] - controls[-2:-1]

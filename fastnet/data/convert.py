@@ -1,0 +1,60 @@
+"""Data sets rewritten as the four IDX files or as .npz."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from fastnet.data.dataset import Dataset, label_dtype
+from fastnet.data.idx import write_idx
+from fastnet.data.load import load_data
+from fastnet.data.source import data_error, told_as_data_errors
+
+
+def convert(source: str | os.PathLike, target: str | os.PathLike) -> Path:
+    """Rewrite a set, by name or path, as an .npz file if ``target`` ends so, else as a folder of IDX files.
+
+    The target appears when it is complete, and must not exist before. An .npz gets x_train, y_train, x_test and y_test,
+    or X and y where there is one set; without labels there is no y. Returns the target; raises DataError.
+    """
+    target = Path(target)
+    if target.exists():
+        raise data_error(target, "exists already: remove it or choose another name")
+    train, test = load_data(source)
+    with told_as_data_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            made = workshop / "made"
+            if target.suffix == ".npz":
+                _write_npz(made, train, test)
+            else:
+                _write_idx_folder(made, train, test)
+            os.replace(made, target)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+    return target
+
+
+def _write_npz(path: Path, train: Dataset, test: Dataset | None) -> None:
+    arrays = {}
+    names = [("X", "y", train)] if test is None else [("x_train", "y_train", train), ("x_test", "y_test", test)]
+    for X, y, set_ in names:
+        arrays[X] = set_.X.reshape(-1, *set_.image_shape) if set_.image_shape else set_.X
+        if set_.y is not None:
+            arrays[y] = set_.y.astype(label_dtype(set_.n_classes))
+    with open(path, "xb") as file:
+        np.savez(file, **arrays)
+
+
+def _write_idx_folder(folder: Path, train: Dataset, test: Dataset | None) -> None:
+    folder.mkdir()
+    for name, set_ in (("train", train), ("t10k", test)):
+        if set_ is None:
+            continue
+        h, w = set_.image_shape or (1, set_.X.shape[1])
+        write_idx(folder / f"{name}-images-idx3-ubyte", set_.X.reshape(-1, h, w))
+        if set_.y is not None:
+            write_idx(folder / f"{name}-labels-idx1-ubyte", set_.y.astype(label_dtype(set_.n_classes)))

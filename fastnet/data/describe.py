@@ -1,0 +1,136 @@
+"""What a file or folder holds, in words: for ``fastnet data verify`` and ``fastnet data show``."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fastnet.data.arrays import BLOCK
+from fastnet.data.dataset import Dataset
+from fastnet.data.folders import load_folder
+from fastnet.data.formats import format_of, load_file
+from fastnet.data.idx import header, read_idx
+from fastnet.data.registry import PUBLISHED
+from fastnet.data.source import Source, data_error, shown, told_as_data_errors
+
+SHADES = " .:-=+*#%@"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a data set. ``known`` names the published array that it is, or is None."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    known: str | None
+
+    def __str__(self) -> str:
+        known = f"{self.known} (published hash)" if self.known else "hash not known"
+        return f"{self.name}: {'x'.join(map(str, self.shape))} {self.dtype}, {known}, sha256 {self.sha256}"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a path holds: its format, arrays and number of classes. ``str`` of it is a line for each."""
+
+    path: str
+    format: str
+    parts: tuple[Part, ...]
+    n_classes: int
+
+    def __str__(self) -> str:
+        classes = f", {self.n_classes} classes" if self.n_classes else ""
+        return "\n".join([f"{self.path}: {self.format}{classes}", *(f"  {part}" for part in self.parts)])
+
+
+def verify(path: str | os.PathLike) -> Description:
+    """Read a file or folder completely and say what it holds; raises DataError if anything is wrong with it.
+
+    Hashes are those of the arrays as uncompressed IDX files, so MNIST is recognized in whatever format it came.
+    """
+    path = Path(path)
+    with told_as_data_errors(path):
+        if path.is_dir():
+            kind = "folder"
+            sets = load_folder(path)
+        else:
+            with Source(path) as source:
+                kind = format_of(source) + (" (gzip)" if source.gz else "")
+            if kind.startswith("IDX"):
+                return _describe_idx(path, kind)
+            sets = load_file(path)
+    parts: list[Part] = []
+    for name, set_ in zip(("train", "test"), sets, strict=True):
+        if set_ is not None:
+            parts += _parts(set_, f"{name} " if sets[1] is not None else "")
+    return Description(shown(path), kind, tuple(parts), sets[0].n_classes)
+
+
+def show(dataset: Dataset, index: int) -> str:
+    """Draw sample ``index`` as text, with its label above it. Raises DataError if there is none, or no image."""
+    n, d = dataset.X.shape
+    if not 0 <= index < n:
+        raise data_error(dataset.name, f"expected an index from 0 to {n - 1}, got {index}")
+    if dataset.image_shape is None:
+        raise data_error(dataset.name, f"expected images, got rows of {d} numbers without the shape of an image")
+    image = dataset.X[index].reshape(dataset.image_shape).astype(np.float64)
+    low, high = image.min(), image.max()
+    shade = (image - min(low, 0)) / max(high - min(low, 0), 1e-30) * (len(SHADES) - 1)
+    # Two characters for a pixel: letters are about twice as high as wide.
+    rows = ["".join(2 * SHADES[s] for s in np.ceil(row - 1e-9).astype(int)).rstrip() for row in shade]
+    label = "no label" if dataset.y is None else f"label {dataset.y[index]}"
+    return "\n".join([f"{dataset.name}, sample {index} of {n}: {label}", *rows])
+
+
+def _describe_idx(path: Path, kind: str) -> Description:
+    """An IDX file by itself: images or labels."""
+    array = read_idx(path)
+    digest = hashlib.sha256(header(array.shape, array.dtype))
+    rows = max(1, BLOCK // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        block = array[start : start + rows]
+        digest.update(np.ascontiguousarray(block, block.dtype.newbyteorder(">")))
+    sha256 = digest.hexdigest()
+    name = "labels" if array.ndim == 1 else "images"
+    n_classes = int(array.max(initial=-1)) + 1 if array.ndim == 1 else 0
+    part = Part(name, array.shape, array.dtype.name, sha256, PUBLISHED.get(sha256))
+    return Description(shown(path), kind, (part,), n_classes)
+
+
+def _parts(set_: Dataset, prefix: str) -> list[Part]:
+    shape = (len(set_.X), *(set_.image_shape or set_.X.shape[1:]))
+    known = PUBLISHED.get(set_.sha256) or _scaled(set_)
+    parts = [Part(f"{prefix}images", shape, set_.X.dtype.name, set_.sha256, known)]
+    if set_.y is not None and set_.labels_sha256 is not None:
+        known = PUBLISHED.get(set_.labels_sha256)
+        parts.append(Part(f"{prefix}labels", set_.y.shape, "int64", set_.labels_sha256, known))
+    return parts
+
+
+def _scaled(set_: Dataset) -> str | None:
+    """The published images that floats from 0 to 1 are when multiplied by 255 or 256."""
+    if set_.X.dtype == np.uint8:
+        return None
+    for factor in (255, 256):
+        pixels = _as_pixels(set_.X, factor)
+        if pixels is not None:
+            sha256 = Dataset(pixels, None, 0, set_.name, set_.image_shape).sha256
+            if sha256 in PUBLISHED:
+                return f"{PUBLISHED[sha256]} divided by {factor}"
+    return None
+
+
+def _as_pixels(X: np.ndarray, factor: int) -> np.ndarray | None:
+    pixels = np.empty(X.shape, np.uint8)
+    rows = max(1, BLOCK // X.shape[1])
+    for start in range(0, len(X), rows):
+        scaled = X[start : start + rows] * factor
+        nearest = np.rint(scaled)
+        if nearest.min() < 0 or nearest.max() > 255 or np.abs(scaled - nearest).max() > 0.01:
+            return None
+        pixels[start : start + rows] = nearest
+    return pixels

@@ -1,0 +1,18 @@
+"""Packages that only some formats need."""
+
+import importlib
+import os
+from types import ModuleType
+
+from fastnet.data.source import data_error
+
+
+def needed(module: str, extra: str, path: str | os.PathLike, format_name: str) -> ModuleType:
+    """Import a module that a format needs, or say which extra of fastnet brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        package = module.partition(".")[0]
+        raise data_error(
+            path, f"{format_name} needs {package}, which is not installed: pip install 'fastnet[{extra}]'"
+        ) from None

@@ -1,0 +1,190 @@
+"""Arrays as formats store them, under names, and the way from there to (train, test)."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastnet.data.arrays import BLOCK
+from fastnet.data.dataset import Dataset, make_dataset, same_classes
+from fastnet.data.source import told_as_data_errors
+
+KERNEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+
+# Words in the names of stored arrays. x_train, train/images, X, inputs, training_images and arr_0 are all understood.
+ROLES = {
+    "X": {"x", "inputs", "input", "data", "images", "image", "imgs", "features", "pixels", "arr_0"},
+    "y": {"y", "labels", "label", "targets", "target", "classes", "class"},
+}
+PARTS = {
+    "train": {"train", "training"},
+    "validation": {"validation", "valid", "val"},
+    "test": {"test", "testing"},
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a file: its shape and dtype, known before it is read, and a way to read it in blocks of rows.
+
+    ``array`` is the array itself if it is in memory already.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Callable[[], Iterator[np.ndarray]]
+    array: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Stored":
+        """One that is in memory already; it may become part of a Dataset."""
+        return cls(array.shape, array.dtype, lambda: row_blocks(array), array)
+
+
+def row_blocks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of an array in memory, some rows each."""
+    rows = rows_per_block(array.shape)
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
+def rows_per_block(shape: tuple[int, ...]) -> int:
+    """How many rows make up about BLOCK elements."""
+    return max(1, BLOCK // max(1, int(np.prod(shape[1:], dtype=object))))
+
+
+def from_named(
+    arrays: Mapping[str, Stored], path: str | os.PathLike, *, name: str | None = None
+) -> tuple[Dataset, Dataset | None]:
+    """Make (train, test) of named arrays; validation rows are appended to the training rows, other names ignored."""
+    with told_as_data_errors(path):
+        found = _by_part(arrays)
+        if "train" in found or "test" in found or "validation" in found:
+            found.pop("all", None)
+        sets = [
+            _make([found[part] for part in parts if part in found], path, name)
+            for parts in (("all",), ("train", "validation"), ("test",))
+            if any(part in found for part in parts)
+        ]
+    return same_classes(sets[0], sets[1] if len(sets) > 1 else None, path)
+
+
+def from_parts(parts: list[tuple[Stored, Stored | None]], path: str | os.PathLike) -> Dataset:
+    """Make one Dataset of the rows of several (X, y), in order."""
+    with told_as_data_errors(path):
+        return _make([{"X": X} if y is None else {"X": X, "y": y} for X, y in parts], path, None)
+
+
+def load_rows(parts: list[Stored]) -> np.ndarray:
+    """The rows of all parts as one array (n, ...): uint8 where all are whole numbers from 0 to 255 that reach 128.
+
+    Such numbers are pixels, in whatever type they are stored. Everything else stays, or becomes, float32 or float64.
+    """
+    first = parts[0]
+    for part in parts:
+        if part.dtype.kind not in "buif":
+            raise ValueError(f"expected numbers, got an array of dtype {part.dtype}")
+        if part.shape[1:] != first.shape[1:] or not part.shape:
+            raise ValueError(f"expected arrays of rows of one shape, got {first.shape} and {part.shape}")
+    shape = (sum(part.shape[0] for part in parts), *first.shape[1:])
+    whole = None if first.dtype == np.uint8 else _whole_pixels(parts, shape)
+    if whole is not None:
+        return whole
+    if len(parts) == 1 and first.array is not None and first.dtype in KERNEL_DTYPES:
+        return first.array
+    if all(part.dtype == np.uint8 for part in parts):
+        return _copied(parts, np.empty(shape, np.uint8))
+    wide = any(part.dtype.kind == "f" and part.dtype.itemsize > 4 for part in parts)
+    return _copied(parts, np.empty(shape, np.float64 if wide else np.float32))
+
+
+def whole_pixels(block: np.ndarray) -> bool:
+    """Whether all numbers are whole and from 0 to 255."""
+    if not block.size:
+        return True
+    low, high = block.min(), block.max()
+    if not (low >= 0 and high <= 255):  # also where there is a NaN
+        return False
+    return block.dtype.kind != "f" or bool((block == np.floor(block)).all())
+
+
+def _whole_pixels(parts: list[Stored], shape: tuple[int, ...]) -> np.ndarray | None:
+    pixels, start, highest = np.empty(shape, np.uint8), 0, 0
+    for block in _all_blocks(parts):
+        if not whole_pixels(block):
+            return None
+        pixels[start : start + len(block)] = block
+        highest = max(highest, int(block.max(initial=0)))
+        start += len(block)
+    return pixels if highest >= 128 else None
+
+
+def _copied(parts: list[Stored], out: np.ndarray) -> np.ndarray:
+    start = 0
+    for block in _all_blocks(parts):
+        out[start : start + len(block)] = block
+        start += len(block)
+    return out
+
+
+def _all_blocks(parts: Iterable[Stored]) -> Iterator[np.ndarray]:
+    for part in parts:
+        yield from part.blocks()
+
+
+def _by_part(arrays: Mapping[str, Stored]) -> dict[str, dict[str, Stored]]:
+    """The arrays as found[part]["X" or "y"], with the part "all" where a name tells none."""
+    found: dict[str, dict[str, Stored]] = {}
+    for key, stored in arrays.items():
+        words = {key.lower(), *re.split(r"[^a-z0-9]+", key.lower())}
+        roles = [role for role, names in ROLES.items() if words & names]
+        parts = [part for part, names in PARTS.items() if words & names] or ["all"]
+        if len(roles) == 1 and len(parts) == 1:
+            if roles[0] in found.setdefault(parts[0], {}):
+                raise ValueError(f"expected one array of {roles[0]} for {parts[0]}, got several, one of them {key!r}")
+            found[parts[0]][roles[0]] = stored
+    if not any("X" in part for part in found.values()):
+        alone = [stored for stored in arrays.values() if len(stored.shape) > 1]
+        if len(arrays) == 1 and alone:
+            return {"all": {"X": alone[0]}}
+        names = ", ".join(sorted(map(repr, arrays))[:8]) or "nothing"
+        raise ValueError(f"expected arrays named X and y, or x_train, y_train, x_test and y_test, got {names}")
+    return found
+
+
+def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, name: str | None) -> Dataset:
+    for part in parts:
+        if "X" not in part:
+            raise ValueError("expected images for each array of labels, got labels alone")
+        if ("y" in part) != ("y" in parts[0]):
+            raise ValueError("expected labels for every part or none")
+        if "y" in part:
+            _same_length(part["X"], part["y"])
+    y = None
+    if "y" in parts[0]:
+        labels = [part["y"] for part in parts]
+        if any(len(stored.shape) not in (1, 2, 3) or int(np.prod(stored.shape[1:])) > 1 << 16 for stored in labels):
+            raise ValueError(f"expected labels (n,), (n, 1), (n, k) or (n, k, 1), got shape {labels[0].shape}")
+        y = np.concatenate([block for stored in labels for block in stored.blocks()])
+    X = load_rows([part["X"] for part in parts])
+    channels = [axis for axis in range(1, X.ndim) if X.shape[axis] == 1]
+    if X.ndim == 4 and channels:
+        X = X.squeeze(channels[0])
+    return make_dataset(X, y, path, name=name)
+
+
+def _same_length(X: Stored, y: Stored) -> None:
+    if not X.shape or not y.shape:
+        raise ValueError(f"expected arrays of rows, got shapes {X.shape} and {y.shape}")
+    if X.shape[0] == y.shape[0]:
+        return
+    n = X.shape[0]
+    if len(X.shape) == 2 and X.shape[1] in y.shape:
+        raise ValueError(
+            f"images of shape {X.shape} with labels of shape {y.shape} look transposed: expected one image in each row"
+        )
+    if len(y.shape) == 2 and y.shape[1] == n:
+        raise ValueError(f"labels of shape {y.shape} for {n} images look transposed: expected one label in each row")
+    raise ValueError(f"expected as many labels as images, got {n} images and {y.shape[0]} labels")

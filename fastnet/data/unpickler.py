@@ -1,0 +1,415 @@
+"""A reader of pickles that can build numbers, strings, tuples, lists, dicts and numeric arrays, and nothing else.
+
+Pickles are programs. This one runs their few harmless instructions itself: a name that a pickle asks for never becomes
+anything but one of the recorders below, which keep what they are given until it is checked. Long strings, in which
+arrays keep their data, are decoded in pieces: a text pickle needs little more memory than its arrays.
+"""
+
+import codecs
+import math
+import struct
+from typing import Any
+
+import numpy as np
+
+from fastnet.data.source import PIECE, Source, data_error
+
+CONTAINERS = 5_000_000  # a pickle that builds more of them is no data set
+ARRAY_TYPES = "buif"
+
+
+class Array:
+    """Stands in for a numpy.ndarray: its data, once they are checked, are in ``data`` as bytes or a bytearray."""
+
+    def __init__(self) -> None:
+        self.shape: tuple[int, ...] = ()
+        self.dtype = np.dtype(np.uint8)
+        self.fortran = False
+        self.data: bytes | bytearray = b""
+
+    def set(self, shape: Any, dtype: Any, fortran: Any, data: Any) -> None:
+        """Take the state of an array; it must fit together."""
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 8:
+            raise ValueError("expected an array's shape in the pickle, got something else")
+        if not isinstance(dtype, DType):
+            raise ValueError("expected an array's dtype in the pickle, got something else")
+        if isinstance(data, str):
+            data = data.encode("latin1")
+        if not isinstance(data, bytes | bytearray):
+            raise ValueError(f"expected an array's data in the pickle, got {type(data).__name__}")
+        expected = dtype.dtype.itemsize * math.prod(shape)
+        if len(data) != expected:
+            raise ValueError(f"expected {expected} bytes for an array of shape {shape}, got {len(data)}")
+        self.shape, self.dtype, self.fortran, self.data = shape, dtype.dtype, bool(fortran), data
+
+    def array(self) -> np.ndarray:
+        """The array itself, on the data that are here, in native byte order."""
+        flat = np.frombuffer(self.data, self.dtype)
+        if not self.dtype.isnative:
+            flat = flat.astype(self.dtype.newbyteorder("="))
+        return flat.reshape(self.shape, order="F" if self.fortran else "C")
+
+
+class DType:
+    """Stands in for a numpy.dtype of plain numbers."""
+
+    def __init__(self, code: Any):
+        code = _text(code)
+        if not (len(code) in (2, 3) and code[0] in ARRAY_TYPES and code[1:].isdigit()):
+            raise ValueError(f"expected an array of numbers in the pickle, got dtype {code!r}")
+        self.dtype = np.dtype(code)
+
+    def set(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) < 2:
+            raise ValueError("expected a dtype's state in the pickle, got something else")
+        order = _text(state[1])
+        if order not in ("<", ">", "|", "="):
+            raise ValueError(f"expected a byte order in the pickle, got {order!r}")
+        self.dtype = self.dtype.newbyteorder(order)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("latin1")
+    if not isinstance(value, str):
+        raise ValueError(f"expected a string in the pickle, got {type(value).__name__}")
+    return value
+
+
+def _new_array(*_: Any) -> Array:
+    return Array()
+
+
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
+    array = Array()
+    array.set(shape, dtype, _text(order) == "F", data)
+    return array
+
+
+def _encode(text: Any, encoding: Any) -> bytes | bytearray:
+    if _text(encoding).replace("-", "").replace("_", "") not in ("latin1", "iso88591"):
+        raise ValueError(f"expected latin1 bytes in the pickle, got {encoding!r}")
+    return text if isinstance(text, bytearray) else _text(text).encode("latin1")
+
+
+def _scalar(dtype: Any, data: Any) -> Any:
+    number = Array()
+    number.set((), dtype, False, data)
+    return number.array()[()].item()
+
+
+# The names that pickles of arrays ask for, under the modules that had them over the years.
+_RECORDERS = {
+    "_reconstruct": _new_array,
+    "dtype": lambda code, *_: DType(code),
+    "_frombuffer": _from_buffer,
+    "encode": _encode,
+    "scalar": _scalar,
+    "bytes": lambda: b"",
+}
+_NAMES: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): None,  # only ever an argument
+    ("numpy", "dtype"): _RECORDERS["dtype"],
+    ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _RECORDERS["bytes"],
+    ("builtins", "bytes"): _RECORDERS["bytes"],
+}
+for _core in ("numpy.core", "numpy._core"):
+    _NAMES[f"{_core}.multiarray", "_reconstruct"] = _new_array
+    _NAMES[f"{_core}.multiarray", "scalar"] = _scalar
+    _NAMES[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+
+
+class Name:
+    """A name that a pickle asked for."""
+
+    def __init__(self, module: str, name: str):
+        if (module, name) not in _NAMES:
+            raise ValueError(
+                f"this pickle asks for {module}.{name}; only numbers, strings, tuples, lists, dicts and numeric arrays "
+                "are read, and nothing of it was run"
+            )
+        self.call = _NAMES[module, name]
+
+
+_MARK = object()
+
+
+class Unpickler:
+    """Runs one pickle of a Source. ``load`` returns what it builds, with Arrays where it has arrays."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+        self._containers = 0
+
+    def load(self) -> Any:
+        """The object that the pickle describes."""
+        read, run = self._source.stream.read, _RUN
+        while True:
+            code = read(1)
+            if code == b".":
+                return self._pop()
+            action = run.get(code)
+            if action is None:
+                what = f"an instruction {code!r} that arrays do not need" if code else "the end of the file"
+                raise ValueError(f"expected a pickle of arrays, got {what}")
+            action(self)
+
+    # what comes after an instruction in the file
+
+    def _exactly(self, n: int) -> bytes:
+        return self._source.exactly(n, "a pickle")
+
+    def _number(self, layout: str) -> Any:
+        return struct.unpack(layout, self._exactly(struct.calcsize(layout)))[0]
+
+    def _line(self) -> bytes:
+        line = self._source.stream.readline(PIECE)
+        if not line.endswith(b"\n"):
+            raise data_error(self._source.path, "truncated: the pickle ends within a line, or a line is far too long")
+        return line.strip()
+
+    def _bytes(self, n: int) -> bytes | bytearray:
+        """n bytes of a string; long ones straight into a bytearray."""
+        if n < 0 or n > self._source.limit:
+            raise ValueError(f"truncated: expected {n} more bytes in the pickle than the file can hold")
+        if n <= PIECE:
+            return self._exactly(n)
+        data = bytearray(n)
+        self._source.fill(np.frombuffer(data, np.uint8), "a pickle")
+        return data
+
+    # the stack
+
+    def _pop(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise ValueError("expected a pickle of arrays, got one that takes more than it has")
+        return self._stack.pop()
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def _push_new(self, value: Any) -> None:
+        self._containers += 1
+        if self._containers > CONTAINERS:
+            raise ValueError(f"expected at most {CONTAINERS} lists, tuples and dicts in a pickle, got more")
+        self._stack.append(value)
+
+    def _since_mark(self) -> list[Any]:
+        stack = self._stack
+        for i in range(len(stack) - 1, -1, -1):
+            if stack[i] is _MARK:
+                items = stack[i + 1 :]
+                del stack[i:]
+                return items
+        raise ValueError("expected a pickle of arrays, got one without a mark")
+
+    def _tuple(self, n: int) -> None:
+        items = [self._pop() for _ in range(n)]
+        self._push_new(tuple(reversed(items)))
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._stack[-1] if self._stack else None
+        if not isinstance(target, list):
+            raise ValueError("expected a list to append to in the pickle, got something else")
+        target.extend(items)
+
+    def _update(self, items: list[Any]) -> None:
+        target = self._stack[-1] if self._stack else None
+        if not isinstance(target, dict) or len(items) % 2:
+            raise ValueError("expected a dict and pairs for it in the pickle, got something else")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, str | bytes | int):
+                raise ValueError(f"expected strings or numbers as keys in the pickle, got {type(key).__name__}")
+            target[key] = value
+
+    def _dict(self) -> None:
+        items = self._since_mark()
+        self._push_new({})
+        self._update(items)
+
+    def _keep(self, index: int) -> None:
+        if not self._stack or index < 0:
+            raise ValueError("expected something to remember in the pickle, got nothing")
+        self._memo[index] = self._stack[-1]
+
+    def _recall(self, index: int) -> None:
+        if index not in self._memo:
+            raise ValueError(f"expected an earlier object of the pickle, got the unknown number {index}")
+        self._stack.append(self._memo[index])
+
+    # names
+
+    def _global(self) -> None:
+        module, name = self._line(), self._line()
+        self._push_new(Name(module.decode("latin1"), name.decode("latin1")))
+
+    def _stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        self._push_new(Name(_text(module), _text(name)))
+
+    def _reduce(self) -> None:
+        args, name = self._pop(), self._pop()
+        if not isinstance(name, Name) or name.call is None or not isinstance(args, tuple):
+            raise ValueError("expected a pickle of arrays, got one that calls something else")
+        try:
+            self._push_new(name.call(*args))
+        except TypeError:
+            raise ValueError("expected a pickle of arrays, got one with other arguments") from None
+
+    def _build(self) -> None:
+        state = self._pop()
+        target = self._stack[-1] if self._stack else None
+        if isinstance(target, DType):
+            target.set(state)
+        elif isinstance(target, Array) and isinstance(state, tuple) and len(state) in (4, 5):
+            target.set(*state[-4:])
+        else:
+            raise ValueError("expected a pickle of arrays, got one that sets the state of something else")
+
+    # strings of the text protocol
+
+    def _string(self) -> None:
+        """A Python 2 string in quotes with backslash escapes, on one line."""
+        rest = self._source.stream.readline(PIECE)
+        quote, rest, out = rest[:1], rest[1:], bytearray()
+        while not rest.endswith(b"\n"):
+            # The end may be an unfinished escape, or the closing quote with its line end still to come.
+            cut = _last_whole_escape(rest, len(rest) - 4)
+            out += _unescaped(rest[:cut])
+            rest = rest[cut:] + self._more()
+        rest = rest.rstrip(b"\r\n")
+        if quote not in (b"'", b'"') or not rest.endswith(quote):
+            raise ValueError("expected a string in quotes in the pickle, got something else")
+        out += _unescaped(rest[:-1])
+        self._push(out if len(out) > PIECE else bytes(out))
+
+    def _unicode(self) -> None:
+        """Text with \\u escapes on one line; bytes pickled by Python 3 with protocol 0 are such text."""
+        rest, out = self._source.stream.readline(PIECE), []
+        size = 0
+        while not rest.endswith(b"\n"):
+            cut = rest.rfind(b"\\", max(0, len(rest) - 12))
+            cut = len(rest) - 1 if cut < 0 else cut
+            if not out:
+                out.append(bytearray())
+            out[0] += rest[:cut].decode("raw_unicode_escape").encode("latin1")
+            size += cut
+            rest = rest[cut:] + self._more()
+        last = rest.rstrip(b"\r\n").decode("raw_unicode_escape")
+        if out:
+            out[0] += last.encode("latin1")
+        self._push(out[0] if out else last)
+
+    def _more(self) -> bytes:
+        more = self._source.stream.readline(PIECE)
+        if not more:
+            raise data_error(self._source.path, "truncated: the pickle ends within a string")
+        return more
+
+    def _utf8(self, n: int) -> None:
+        """Text; where it is long, bytes that Python 3 wrote as text with protocol 1 or 2."""
+        if n <= PIECE:
+            self._push(self._exactly(n).decode("utf-8", "surrogatepass"))
+            return
+        if n > self._source.limit:
+            raise ValueError(f"truncated: expected {n} more bytes in the pickle than the file can hold")
+        decoder, out = codecs.getincrementaldecoder("utf-8")(), bytearray()
+        while n:
+            piece = self._exactly(min(n, PIECE))
+            n -= len(piece)
+            out += decoder.decode(piece, final=not n).encode("latin1")
+        self._push(out)
+
+    def _long(self, size: int) -> None:
+        if not 0 <= size <= 64:
+            raise ValueError(f"expected a number in the pickle, got one of {size} bytes")
+        self._push(int.from_bytes(self._exactly(size), "little", signed=True))
+
+    def _int_line(self) -> None:
+        line = self._line()
+        self._push({b"00": False, b"01": True}[line] if line in (b"00", b"01") else _int(line))
+
+
+def _int(line: bytes) -> int:
+    if len(line) > 64:
+        raise ValueError(f"expected a number in the pickle, got {len(line)} digits")
+    return int(line.rstrip(b"L"))
+
+
+def _last_whole_escape(text: bytes, end: int) -> int:
+    """The largest cut <= end of a text with backslash escapes that splits none of them; the text begins whole."""
+    end = max(end, 0)
+    backslash = text.rfind(b"\\", 0, end)
+    if backslash < 0:
+        return end
+    run = backslash
+    while run > 0 and text[run - 1 : run] == b"\\":
+        run -= 1
+    if (backslash - run) % 2:  # the second of a pair
+        return end
+    length = 4 if text[backslash + 1 : backslash + 2] == b"x" else 2
+    return end if backslash + length <= end else backslash
+
+
+def _unescaped(text: bytes) -> bytes:
+    return text.decode("unicode_escape").encode("latin1") if b"\\" in text else text
+
+
+_RUN: dict[bytes, Any] = {
+    b"\x80": lambda u: u._exactly(1),
+    b"\x95": lambda u: u._exactly(8),
+    b"(": lambda u: u._push_new(_MARK),
+    b"0": lambda u: u._pop(),
+    b"1": lambda u: u._since_mark(),
+    b"2": lambda u: u._push_new(u._stack[-1] if u._stack else u._pop()),
+    b"N": lambda u: u._push(None),
+    b"\x88": lambda u: u._push(True),
+    b"\x89": lambda u: u._push(False),
+    b"I": Unpickler._int_line,
+    b"L": lambda u: u._push(_int(u._line())),
+    b"J": lambda u: u._push(u._number("<i")),
+    b"K": lambda u: u._push(u._number("<B")),
+    b"M": lambda u: u._push(u._number("<H")),
+    b"\x8a": lambda u: u._long(u._number("<B")),
+    b"\x8b": lambda u: u._long(u._number("<i")),
+    b"F": lambda u: u._push(float(u._line())),
+    b"G": lambda u: u._push(u._number(">d")),
+    b"S": Unpickler._string,
+    b"T": lambda u: u._push(u._bytes(u._number("<i"))),
+    b"U": lambda u: u._push(u._bytes(u._number("<B"))),
+    b"B": lambda u: u._push(u._bytes(u._number("<I"))),
+    b"C": lambda u: u._push(u._bytes(u._number("<B"))),
+    b"\x8e": lambda u: u._push(u._bytes(u._number("<Q"))),
+    b"\x96": lambda u: u._push(u._bytes(u._number("<Q"))),
+    b"V": Unpickler._unicode,
+    b"X": lambda u: u._utf8(u._number("<I")),
+    b"\x8c": lambda u: u._utf8(u._number("<B")),
+    b"\x8d": lambda u: u._utf8(u._number("<Q")),
+    b"]": lambda u: u._push_new([]),
+    b"a": lambda u: u._extend([u._pop()]),
+    b"e": lambda u: u._extend(u._since_mark()),
+    b"l": lambda u: u._push_new(u._since_mark()),
+    b")": lambda u: u._push(()),
+    b"t": lambda u: u._push_new(tuple(u._since_mark())),
+    b"\x85": lambda u: u._tuple(1),
+    b"\x86": lambda u: u._tuple(2),
+    b"\x87": lambda u: u._tuple(3),
+    b"}": lambda u: u._push_new({}),
+    b"d": Unpickler._dict,
+    b"s": lambda u: u._update([u._pop(), u._pop()][::-1]),
+    b"u": lambda u: u._update(u._since_mark()),
+    b"p": lambda u: u._keep(_int(u._line())),
+    b"q": lambda u: u._keep(u._number("<B")),
+    b"r": lambda u: u._keep(u._number("<I")),
+    b"\x94": lambda u: u._keep(len(u._memo)),
+    b"g": lambda u: u._recall(_int(u._line())),
+    b"h": lambda u: u._recall(u._number("<B")),
+    b"j": lambda u: u._recall(u._number("<I")),
+    b"c": Unpickler._global,
+    b"\x93": Unpickler._stack_global,
+    b"R": Unpickler._reduce,
+    b"b": Unpickler._build,
+}
