@@ -1,4 +1,4 @@
-"""The Numba side of the driver: a Stepper over the compiled kernels, and prediction.
+"""The Numba side of the driver: a Stepper and an Evaluator over the compiled kernels.
 
 `fastnet.reference` has the same Stepper in plain NumPy.
 """
@@ -9,31 +9,39 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from fastnet.functions import L2, MOMENTS, N_COEFFICIENTS, SCALE, SGD
+from fastnet.functions import BETA1, BETA2, CROSS_ENTROPY, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE, SGD, SIGMOID
 from fastnet.kernels import plan as p
 from fastnet.kernels.lanes import lanes_of
+from fastnet.kernels.skip import BITS, SIDE
 from fastnet.kernels.step import predict_rows, train_steps
-from fastnet.workspace import CHUNK, Workspace, plain_views
+from fastnet.kernels.update import N_ROW, REST1, REST2
+from fastnet.workspace import Workspace, plain_views, round_up
+
+# Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
+CHUNK = 256
+PREDICT_ROWS = 64  # rows that one thread takes through all layers at a time when it predicts
+# FLOPs of a step that are worth a further thread; its two parallel regions cost about 4 us.
+WORK_PER_THREAD = 4e6
+SAMPLE = 2048  # rows looked at to measure density
 
 # Two Python threads inside a parallel region abort the process under Numba's workqueue layer, and under any layer they
 # would only take the cores from each other.
 _parallel = threading.Lock()
 
-STEP_PER_THREAD = 4e6  # FLOPs of a step that are worth a further thread; two regions cost about 4 us
-SAMPLE = 2048  # rows looked at to measure density
-NO_INDICES, NO_INDPTR = np.zeros(0, np.int32), np.zeros(0, np.int64)
 
+def skip_threshold(vectors: int) -> float:
+    """Density of X below which zero skipping beats the dense tile, for a first layer ``vectors`` vectors wide.
 
-def _dense_threshold(vectors: int) -> float:
-    """Density below which zero skipping beats the dense tile.
-
-    A constant rule, for a timing could choose differently the next time and change bits.
+    A constant rule: a timing could decide otherwise the next time, and the bits would change.
     """
     return 0.12 if vectors == 1 else 0.25 if vectors == 2 else 0.35
 
 
 class _Inputs:
-    """X as the kernels take it: (data, indices, indptr), its shape and its density."""
+    """X as the kernels take it: (data, indices, indptr), with its shape and density.
+
+    X : (n, d) uint8 or floating; or CSR, any object with data, indices, indptr and shape.
+    """
 
     def __init__(self, X, dtype):
         self.rows, self.width = X.shape
@@ -42,42 +50,54 @@ class _Inputs:
             self.data = np.ascontiguousarray(X.data, dtype)
             self.indices, self.indptr = X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
             self.density = len(self.data) / max(1, self.rows * self.width)
-            return
-        self.data = np.asarray(X).reshape(-1)
-        self.indices, self.indptr = NO_INDICES, NO_INDPTR
-        sample = np.asarray(X[:: max(1, self.rows // SAMPLE)])
-        self.density = np.count_nonzero(sample) / max(1, sample.size)
+        else:
+            self.data = np.asarray(X).reshape(-1)
+            self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
+            sample = np.asarray(X[:: max(1, self.rows // SAMPLE)])
+            self.density = np.count_nonzero(sample) / max(1, sample.size)
+        # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
+        self.arrays = tuple(_as_writable(a) for a in (self.data, self.indices, self.indptr))
 
     def mode(self, fan_out: int, itemsize: int) -> int:
         if self.is_csr:
             return p.LISTS
         vectors = -(-fan_out // lanes_of(itemsize))
-        return p.SKIP if self.width >= 64 and self.density <= _dense_threshold(vectors) else p.DENSE
+        return p.SKIP if self.width >= BITS and self.density <= skip_threshold(vectors) else p.DENSE
 
     def entries(self, chunk: int) -> int:
         """Most entries that ``chunk`` rows of a CSR matrix can hold."""
-        if not self.is_csr:
-            return 0
-        return int(np.sort(np.diff(self.indptr))[-chunk:].sum())
+        return int(np.sort(np.diff(self.indptr))[-chunk:].sum()) if self.is_csr else 0
 
-    @property
-    def arrays(self):
-        return self.data, self.indices, self.indptr
+
+def _as_writable(a: np.ndarray) -> np.ndarray:
+    """A view of the same memory that NumPy calls writable. Nothing writes to it."""
+    if a.flags.writeable:
+        return a
+    interface = dict(a.__array_interface__, data=(a.ctypes.data, False))
+    view = np.asarray(_Interface(interface, a))
+    return view if view.dtype == a.dtype else view.view(a.dtype)
+
+
+class _Interface:
+    """Lends an array's memory under another description, and keeps it alive."""
+
+    def __init__(self, interface, owner):
+        self.__array_interface__, self.owner = interface, owner
 
 
 def available_threads() -> int:
-    """Threads that Numba may use here (NUMBA_NUM_THREADS, or the cores)."""
+    """Threads that Numba may use here: NUMBA_NUM_THREADS, or the cores."""
     return numba.config.NUMBA_NUM_THREADS
 
 
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
     """As many threads as the work of a step of ``rows`` rows keeps busy."""
     flops = 6.0 * rows * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-    return int(max(1, min(available_threads(), flops // STEP_PER_THREAD)))
+    return int(max(1, min(available_threads(), flops // WORK_PER_THREAD)))
 
 
-class _limited:
-    """Enter the parallel kernels, one Python thread at a time, with at most as many threads as Numba has."""
+class _threads:
+    """Run a parallel kernel, one Python thread at a time, with at most as many threads as Numba has."""
 
     def __init__(self, threads: int):
         self.threads = threads
@@ -94,30 +114,42 @@ class _limited:
             _parallel.release()
 
 
-class Stepper:
-    """Optimisation steps on one network's parameters; see `fastnet.reference.Stepper` for the meaning of everything."""
+class _Targets:
+    """Labels (n,) int64 or rows (n, k) as the kernels take them: one of two arrays is empty."""
 
-    def __init__(
-        self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None
-    ):
+    def __init__(self, targets, dtype):
+        labelled = targets.ndim == 1
+        self.labels = _as_writable(targets) if labelled else np.zeros(0, np.int64)
+        self.rows = np.zeros(0, dtype) if labelled else _as_writable(np.ascontiguousarray(targets, dtype)).reshape(-1)
+
+
+class Stepper:
+    """Optimisation steps on one network's parameters.
+
+    sizes, activations : widths of all layers, codes of all but the first.
+    params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
+    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. targets : int64 (n,) or like params (n, k).
+    loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
+    moments : the rule's moments, flat vectors laid out like params.
+    """
+
+    def __init__(self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None):
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.loss, self.rule = loss, rule
         self.inputs = _Inputs(X, params.dtype)
+        self.targets = _Targets(targets, params.dtype)
+        self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
         self.batch_size = min(batch_size, self.inputs.rows)
         self.threads = threads or choose_threads(sizes, self.batch_size)
-        labelled = targets.ndim == 1
-        self.labels = targets if labelled else NO_INDPTR
-        self.targets = np.zeros(0, params.dtype) if labelled else targets.reshape(-1)
-        self.weight = np.zeros(0, params.dtype) if weight is None else weight
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
-        self._allocate(keep_gradient=False)
+        self._allocate(keep_gradient=self.batch_size > CHUNK)
 
     def _allocate(self, keep_gradient):
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
         self.workspace = Workspace(
-            self.sizes, self.activations, self.params.dtype, batch_size=self.batch_size, threads=self.threads,
-            rule=self.rule, loss=self.loss, input=mode, density=self.inputs.density if mode != p.DENSE else 1.0,
-            entries=self.inputs.entries(CHUNK), keep_gradient=keep_gradient,
+            self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
+            threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=self.inputs.entries(CHUNK),
+            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
         )  # fmt: skip
         self.load()
 
@@ -130,7 +162,11 @@ class Stepper:
         self.workspace.store(self.params, self.moments)
 
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """One step for each row of coefficients; losses (steps, 2)."""
+        """One optimisation step for each row of coefficients, on batch_size rows of ``order`` each (the last may be short).
+
+        order : int64, numbers of rows of X. coefficients : float64 (steps, N_COEFFICIENTS).
+        Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
+        """
         return self._run(order, coefficients, self.batch_size, True)
 
     def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
@@ -145,22 +181,81 @@ class Stepper:
         gradient, penalty = np.empty_like(self.params), 0.0
         self.workspace.store_gradient(gradient)
         if l2:
-            for (dW, _), (W, _) in zip(
-                plain_views(self.sizes, gradient), plain_views(self.sizes, self.params), strict=True
-            ):
+            pairs = zip(plain_views(self.sizes, gradient), plain_views(self.sizes, self.params), strict=True)
+            for (dW, _), (W, _) in pairs:
                 dW += W.dtype.type(l2) * W
                 penalty += 0.5 * l2 * float(np.vdot(W, W))
         return float(loss), penalty, gradient
 
     def _run(self, order, coefficients, batch_size, update):
-        w = self.workspace
+        w, t = self.workspace, self.targets
         losses = np.empty((len(coefficients), 2))
-        # The bias has no L2 and no decay: its own coefficients follow those of the weights.
-        both = np.concatenate([coefficients, coefficients], axis=1).astype(w.memory.dtype)
-        both[:, N_COEFFICIENTS + L2 : N_COEFFICIENTS + L2 + 2] = 0
-        with _limited(self.threads):
+        rows = np.zeros((len(coefficients), 2 * N_ROW), w.memory.dtype)
+        for first in (0, N_ROW):
+            rows[:, first : first + N_COEFFICIENTS] = coefficients
+            rows[:, first + REST1] = 1 - coefficients[:, BETA1]
+            rows[:, first + REST2] = 1 - coefficients[:, BETA2]
+        rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0  # the second half is for the biases
+        with _threads(self.threads):
             train_steps(
-                losses, w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, self.labels, self.targets,
-                self.weight, order, batch_size, both, update, w.plan, w.layers, w.units, w.split,
+                losses, w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, t.labels, t.rows, self.weight,
+                order, batch_size, rows, update, w.plan, w.layers, w.units, w.split,
             )  # fmt: skip
         return losses
+
+
+class Evaluator:
+    """Outputs, classes and losses of one network's shape on one X; see Stepper for the arguments."""
+
+    def __init__(self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None):
+        self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
+        self.inputs = _Inputs(X, dtype)
+        n = self.inputs.rows
+        self.threads = threads or choose_threads(sizes, n)
+        rows = min(PREDICT_ROWS, round_up(-(-n // self.threads), SIDE))
+        mode = self.inputs.mode(self.sizes[1], self.dtype.itemsize)
+        self.workspace = Workspace(
+            self.sizes, self.activations, dtype, chunk=rows * self.threads, threads=self.threads, rule=SGD, loss=loss,
+            input=mode,
+        )  # fmt: skip
+
+    def outputs(self, params: np.ndarray) -> np.ndarray:
+        """(n, k) outputs."""
+        out = np.empty((self.inputs.rows, self.sizes[-1]), self.dtype)
+        self._run(params, outputs=out)
+        return out
+
+    def classes(self, params: np.ndarray) -> np.ndarray:
+        """(n,) int64: index of the largest output; of a single output, whether it is above one half."""
+        classes = np.empty(self.inputs.rows, np.int64)
+        self._run(params, classes=classes)
+        return classes
+
+    def evaluate(self, params: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+        """Mean loss, without penalty, and accuracy; nan where a single output that is no probability has no classes."""
+        n = self.inputs.rows
+        classes, losses = np.empty(n, np.int64), np.empty(n, self.dtype)
+        self._run(params, classes=classes, row_loss=losses, targets=targets)
+        accuracy = np.nan
+        if self.sizes[-1] > 1 or self.activations[-1] == SIGMOID:
+            truth = targets if targets.ndim == 1 else targets.argmax(1) if self.sizes[-1] > 1 else targets[:, 0] > 0.5
+            accuracy = np.count_nonzero(classes == truth) / n
+        return float(losses.sum(dtype=np.float64)) / n, float(accuracy)
+
+    def _run(self, params, outputs=None, classes=None, row_loss=None, targets=None):
+        w = self.workspace
+        w.load(params, ())
+        t = _Targets(np.zeros(0, np.int64) if targets is None else targets, self.dtype)
+        outputs = np.empty((0, 0), self.dtype) if outputs is None else outputs
+        classes = np.empty(0, np.int64) if classes is None else classes
+        row_loss = np.empty(0, self.dtype) if row_loss is None else row_loss
+        with _threads(self.threads):
+            predict_rows(
+                outputs, classes, row_loss, w.memory, w.flags, w.samples, *self.inputs.arrays, t.labels, t.rows,
+                w.plan, w.layers, self.threads, self.inputs.rows,
+            )  # fmt: skip
+
+
+def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None) -> np.ndarray:
+    """Outputs (n, k) of a network for X (n, d)."""
+    return Evaluator(sizes, activations, params.dtype, X, threads=threads).outputs(params)

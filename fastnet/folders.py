@@ -6,11 +6,17 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """The user's cache folder for fastnet, by the custom of the platform; it may not exist yet."""
+    """Where downloaded sets are kept: ``fastnet`` in the platform's folder for caches. It need not exist."""
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+        base = os.environ.get("LOCALAPPDATA") or _home("AppData", "Local")
     elif sys.platform == "darwin":
-        base = "~/Library/Caches"
+        base = _home("Library", "Caches")
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(base)) / "fastnet"
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(base):  # the specification ignores relative values
+            base = _home(".cache")
+    return Path(base, "fastnet")
+
+
+def _home(*parts: str) -> str:
+    return os.path.join(os.path.expanduser("~"), *parts)

@@ -15,7 +15,6 @@ from fastnet.kernels.lanes import CACHE_LINE, lanes_of
 from fastnet.kernels.skip import SIDE, WIDEST
 from fastnet.kernels.tile import NV
 
-CHUNK = 256  # rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches
 ALIASED = 2048  # rows this many bytes apart fall into the same cache sets: such rows get one more vector
 
 
@@ -123,23 +122,20 @@ class _Offsets:
 
 
 class Workspace:
-    """Buffers and tables for one network, batch size and number of threads.
+    """Buffers and tables for one network, for ``chunk`` rows at a time (a multiple of 16) and a number of threads.
 
     ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
-    ``keep_gradient`` gives the gradient a place of its own (without it, batches may not exceed CHUNK rows).
+    ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk.
     """
 
     def __init__(
-        self, sizes, activations, dtype, *, batch_size, threads, rule, loss, input, density=1.0, entries=0,
-        keep_gradient=False,
+        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0, keep_gradient=False
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
         self.sizes, self.threads = list(sizes), threads
         self.panels = layout(sizes, dtype.itemsize)
         self.packed = self.panels[-1].end
-        chunk = round_up(min(batch_size, CHUNK), SIDE)
-        keep_gradient = keep_gradient or batch_size > chunk
         width = NV * lanes
 
         offsets = _Offsets(dtype.itemsize)

@@ -6,7 +6,6 @@ scratch, or in `memory` at GRADIENT where it is summed over several chunks of ro
 
 from numba import carray
 
-from fastnet.functions import N_COEFFICIENTS
 from fastnet.kernels import plan as p
 from fastnet.kernels.forward import clear, group_width, tile_height
 from fastnet.kernels.inputs import is_bytes
@@ -14,7 +13,7 @@ from fastnet.kernels.jit import serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.skip import WIDEST, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
-from fastnet.kernels.update import prefetch_block, transpose_square, update_block
+from fastnet.kernels.update import N_ROW, prefetch_block, transpose_square, update_block
 
 
 @serial
@@ -95,7 +94,7 @@ def bias_update(memory, coefficients, scratch, squares, layer, n, update, accumu
     if update:
         b = layer[p.BIAS]
         m = b + plan[p.MOMENTS]
-        s, c = m + plan[p.MOMENTS], at(coefficients, N_COEFFICIENTS)
+        s, c = m + plan[p.MOMENTS], at(coefficients, N_ROW)
         update_block(
             at(memory, b), at(memory, m), at(memory, s), at(memory, squares + lane), at(memory, g), c,
             1, layer[p.VECTORS], size, size, plan[p.RULE],

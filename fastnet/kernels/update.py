@@ -15,6 +15,7 @@ from fastnet.functions import (
     GAIN,
     L2,
     MOMENTUM,
+    N_COEFFICIENTS,
     SGD,
     SGD_LR,
     STEP_GRADIENT,
@@ -34,14 +35,19 @@ def _momentum(e, g, c, at, velocity, second):
 
 
 def _adam(e, g, c, at, first, second):
-    b, one = e.b, e.constant(1.0)
-    m = e.fma(c[BETA1], e.load(first, at), b.fmul(b.fsub(one, c[BETA1]), g))
-    v = e.fma(c[BETA2], e.load(second, at), b.fmul(b.fsub(one, c[BETA2]), b.fmul(g, g)))
+    b = e.b
+    m = e.fma(c[BETA1], e.load(first, at), b.fmul(c[REST1], g))
+    v = e.fma(c[BETA2], e.load(second, at), b.fmul(c[REST2], b.fmul(g, g)))
     e.store(m, first, at)
     e.store(v, second, at)
     root = e.call(f"llvm.sqrt.{e.suffix}", e.vec, v)
     return b.fdiv(b.fmul(c[ADAM_LR], m), b.fadd(root, c[EPS]))
 
+
+# A row of coefficients as the kernels take it: the driver's, then 1 - beta1 and 1 - beta2, which must be taken before
+# rounding (1 - 0.999 in float32 is off by 1e-5).
+REST1, REST2 = N_COEFFICIENTS, N_COEFFICIENTS + 1
+N_ROW = N_COEFFICIENTS + 2
 
 RULES = {SGD: _sgd, MOMENTUM: _momentum, ADAM: _adam}
 
@@ -55,7 +61,7 @@ def _update_function(module, scalar, rule):
     w, first, second, squares, g, coefficients, rows, vectors, ld, ldg = fn.args
     e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
     b = e.b
-    c = [e.splat(b.load(e.gep(coefficients, i))) for i in range(7)]
+    c = [e.splat(b.load(e.gep(coefficients, i))) for i in range(N_ROW)]
     keep = b.fsub(e.constant(1.0), c[DECAY])
 
     def row(i, total):
@@ -82,7 +88,7 @@ def _update_function(module, scalar, rule):
 def update_block(typingctx, W, first, second, squares, g, coefficients, rows, vectors, ld, ldg, rule):
     """One optimisation step on ``rows`` rows of ``vectors`` vectors: W (row stride ld) by the gradient g (row stride ldg).
 
-    ``first``, ``second``: the rule's moments, laid out as W; ``coefficients``: a row of functions.N_COEFFICIENTS numbers;
+    ``first``, ``second``: the rule's moments, laid out as W; ``coefficients``: a row of N_ROW numbers;
     ``squares``: one vector, to which the squares of the weights before the step are added.
     """
     n = types.intp

@@ -1,0 +1,64 @@
+"""fastnet trains multi-layer perceptrons on a CPU, from Python, as fast as the machine can multiply."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset, load_data
+    from fastnet.errors import DataError, NonFiniteLossError
+    from fastnet.metrics import classification_report, confusion_matrix
+    from fastnet.network import Evaluation, Network
+    from fastnet.optimizers import SGD, Adam, Momentum
+    from fastnet.training import Epoch, History, train
+    from fastnet.warm import warmup
+
+__version__ = "0.1.0"
+
+# Public name: the module that it is loaded from on first use, so that importing fastnet costs next to nothing.
+_HOMES = {
+    "Adam": "optimizers",
+    "DataError": "errors",
+    "Dataset": "data",
+    "Epoch": "training",
+    "Evaluation": "network",
+    "History": "training",
+    "Momentum": "optimizers",
+    "Network": "network",
+    "NonFiniteLossError": "errors",
+    "SGD": "optimizers",
+    "classification_report": "metrics",
+    "confusion_matrix": "metrics",
+    "load_data": "data",
+    "train": "training",
+    "warmup": "warm",
+}
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "DataError",
+    "Dataset",
+    "Epoch",
+    "Evaluation",
+    "History",
+    "Momentum",
+    "Network",
+    "NonFiniteLossError",
+    "classification_report",
+    "confusion_matrix",
+    "load_data",
+    "train",
+    "warmup",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+    value = getattr(import_module(f"fastnet.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
