@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastnet import reference as engine
+from fastnet import engine
 from fastnet.functions import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
