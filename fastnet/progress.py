@@ -1,7 +1,10 @@
 """The lines that a training run prints: one per epoch, plain text, the same in a terminal and in a log file."""
 
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from fastnet.training import Epoch
 
 
 class Progress:
@@ -24,7 +27,7 @@ class Progress:
         """Called when the kernels have to be compiled first."""
         self._print("compiling kernels (once for this machine)")
 
-    def epoch(self, record) -> None:
+    def epoch(self, record: "Epoch") -> None:
         """Called after every epoch with its record in the History."""
         now = time.monotonic()
         if record.epoch == 1:

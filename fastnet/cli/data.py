@@ -2,10 +2,10 @@
 
 import argparse
 
-from fastnet.cli.parser import UsageError, whole
+from fastnet.cli.parser import Commands, UsageError, whole
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the verb, its own commands and their options."""
     parser = subparsers.add_parser(
         "data", help="list, fetch, verify, convert, make and show data sets", description="Look after data sets."
@@ -30,7 +30,7 @@ def add_parser(subparsers) -> None:
     making.add_argument("--n", type=whole(1), required=True, metavar="N", help="training rows")
     making.add_argument("--output", required=True, metavar="PATH", help="folder to write")
     making.add_argument("--seed", type=whole(0), default=138, help="of the drawing")
-    showing = command("show", run_show, "show one image of a set, with its label, in the terminal")
+    showing = command("show", run_show, "show a training image with its label, in the terminal")
     showing.add_argument("path", metavar="PATH", help="file, folder or name")
     showing.add_argument("--index", type=whole(0), default=0, metavar="I", help="which row, from 0")
 
@@ -79,14 +79,14 @@ def run_convert(args: argparse.Namespace) -> int:
     """Rewrite a set."""
     from fastnet.data import convert
 
-    convert(args.source, args.target)
-    print(f"{args.target}: written")
+    print(f"{convert(args.source, args.target)}: written")
     return 0
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print an image."""
-    from fastnet.data import show
+    from fastnet.data import load_data, show
 
-    print(show(args.path, args.index))
+    train, _ = load_data(args.path)
+    print(show(train, args.index))
     return 0

@@ -4,9 +4,10 @@ import argparse
 
 from fastnet.cli import files, machine
 from fastnet.cli.loading import facts, load_model, load_rows, print_report, require_labels
+from fastnet.cli.parser import Commands
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "evaluate",

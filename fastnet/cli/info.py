@@ -4,9 +4,10 @@ import argparse
 import json
 
 from fastnet.cli import machine
+from fastnet.cli.parser import Commands
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "info",

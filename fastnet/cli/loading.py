@@ -3,8 +3,13 @@
 import contextlib
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from fastnet.cli.parser import UsageError
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.network import Network
 
 
 def warm_up() -> None:
@@ -17,7 +22,7 @@ def warm_up() -> None:
     threading.Thread(target=load).start()
 
 
-def load_training(source: str | None):
+def load_training(source: str | None) -> "tuple[Dataset, Dataset | None]":
     """Return (train, test) of --data; test is None where the source holds one set.
 
     Without --data it is MNIST, or the drawn digits where MNIST cannot be had, which a line on stderr says.
@@ -34,7 +39,7 @@ def load_training(source: str | None):
         return load_data("glyphs")
 
 
-def load_rows(source: str, network, model: str):
+def load_rows(source: str, network: "Network", model: str) -> "Dataset":
     """Return the test set of a data set, or its only set, after a check that its rows fit the network.
 
     model : the file that the network came from, for the UsageError.
@@ -49,42 +54,43 @@ def load_rows(source: str, network, model: str):
     return dataset
 
 
-def load_model(path: str):
+def load_model(path: str) -> "Network":
     """Return the Network in a file."""
     from fastnet.network import Network
 
     return Network.load(path)
 
 
-def hold_out(dataset, n: int):
+def hold_out(dataset: "Dataset", n: int) -> "tuple[Dataset, Dataset]":
     """Split a Dataset in its first rows and its last n. Raises UsageError if no row is left to train on."""
     from dataclasses import replace
 
     if n >= len(dataset.X):
         raise UsageError(f"--validation-split: {dataset.name} has {len(dataset.X)} training rows, got {n}")
-    first, last = slice(None, -n), slice(-n, None)
-    return tuple(replace(dataset, X=dataset.X[part], y=dataset.y[part]) for part in (first, last))
+    first = replace(dataset, X=dataset.X[:-n], y=dataset.y[:-n])
+    last = replace(dataset, X=dataset.X[-n:], y=dataset.y[-n:])
+    return first, last
 
 
-def require_labels(dataset) -> None:
+def require_labels(dataset: "Dataset") -> None:
     """Raise UsageError if the data set has no labels."""
     if dataset.y is None:
         raise UsageError(f"{dataset.name} has no labels, which training and evaluation need")
 
 
-def describe(train, test) -> str:
+def describe(train: "Dataset", test: "Dataset | None") -> str:
     """One line on what is trained on."""
     label = " (synthetic)" if train.synthetic else ""
     rows = f"{len(train.X)} rows" if test is None else f"{len(train.X)} + {len(test.X)} rows"
     return f"data {train.name}{label}: {rows}, {train.X.shape[1]} inputs, {train.n_classes} classes"
 
 
-def facts(dataset) -> dict:
+def facts(dataset: "Dataset") -> dict[str, object]:
     """What a JSON file says about a data set."""
     return {"name": dataset.name, "sha256": dataset.sha256, "synthetic": dataset.synthetic}
 
 
-def print_report(network, dataset) -> None:
+def print_report(network: "Network", dataset: "Dataset") -> None:
     """Print the classification report on a Dataset."""
     from fastnet.metrics import classification_report
 

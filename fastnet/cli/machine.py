@@ -5,10 +5,12 @@ import platform
 import subprocess
 from pathlib import Path
 
+from fastnet import __version__
+
 
 def versions() -> dict[str, str]:
     """Versions of fastnet, Python and the libraries that compute."""
-    found = {"fastnet": package_version("fastnet"), "python": platform.python_version()}
+    found = {"fastnet": __version__, "python": platform.python_version()}
     return found | {name: package_version(name) for name in ("numpy", "numba", "llvmlite")}
 
 

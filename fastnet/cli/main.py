@@ -4,14 +4,14 @@ Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged; ended by 
 141 nobody reads the output any more.
 """
 
-import argparse
 import io
 import os
 import signal
 import sys
 import threading
 
-from fastnet.cli import data, evaluate, info, machine, predict, train
+from fastnet import __version__
+from fastnet.cli import data, evaluate, info, predict, train
 from fastnet.cli.parser import Parser, UsageError
 from fastnet.errors import NonFiniteLossError
 
@@ -21,22 +21,11 @@ VERBS = (train, evaluate, predict, data, info)
 def build_parser() -> Parser:
     """The parser of all verbs."""
     parser = Parser(prog="fastnet", description="Train multi-layer perceptrons on a CPU, fast.")
-    parser.add_argument("--version", action=ShowVersion, help="show the version and leave")
+    parser.add_argument("--version", action="version", version=f"fastnet {__version__}")
     commands = parser.add_commands("COMMAND")
     for verb in VERBS:
         verb.add_parser(commands)
     return parser
-
-
-class ShowVersion(argparse.Action):
-    """Looks the version up only when it is asked for."""
-
-    def __init__(self, **settings):
-        super().__init__(nargs=0, default=argparse.SUPPRESS, **settings)
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        print("fastnet", machine.package_version("fastnet"))
-        parser.exit()
 
 
 def main(argv: list[str] | None = None) -> int:

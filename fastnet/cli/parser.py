@@ -4,8 +4,11 @@ import argparse
 import difflib
 import math
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 from fastnet.errors import one_of
+
+Commands = argparse._SubParsersAction  # what verbs add their parsers to
 
 
 class UsageError(Exception):
@@ -22,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
         self.commands = {}
 
-    def add_commands(self, metavar: str):
+    def add_commands(self, metavar: str) -> Commands:
         """The subparsers object that verbs add themselves to."""
         subparsers = self.add_subparsers(metavar=metavar, parser_class=Parser)
         self.commands = subparsers.choices
@@ -46,7 +49,7 @@ class Parser(argparse.ArgumentParser):
             raise UsageError(f"{parser.prog} has no option {word}{suggestion(word, options)}")
         return args
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise UsageError(message.removeprefix("argument "))
 
 

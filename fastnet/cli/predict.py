@@ -6,10 +6,11 @@ from pathlib import Path
 
 from fastnet.cli import files
 from fastnet.cli.loading import load_model, load_rows
-from fastnet.cli.parser import UsageError
+from fastnet.cli.parser import Commands, UsageError
+from fastnet.files import replacing
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "predict",
@@ -38,8 +39,10 @@ def run(args: argparse.Namespace) -> int:
     form = "%d" if not args.proba else "%.9g" if predicted.dtype == np.float32 else "%.17g"
     if args.output is None:
         np.savetxt(sys.stdout, predicted, form, delimiter=",")
-    elif args.output.endswith(".npy"):
-        files.write(args.output, "wb", lambda file: np.save(file, predicted))
-    else:
-        files.write(args.output, "w", lambda file: np.savetxt(file, predicted, form, delimiter=","))
+        return 0
+    with replacing(args.output) as file:
+        if args.output.endswith(".npy"):
+            np.save(file, predicted)
+        else:
+            np.savetxt(file, predicted, form, delimiter=",")
     return 0

@@ -2,9 +2,16 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from fastnet import functions
 from fastnet.cli.parser import UsageError, batch_size, choice, number, whole, widths
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.network import Network
+    from fastnet.optimizers import Optimizer
+    from fastnet.training import History
 
 SCHEDULES = ("one_cycle", "cosine")
 INITS = ("lecun", "he", "glorot", "normal")
@@ -79,7 +86,7 @@ def _default_lr(args: argparse.Namespace) -> float:
     )
 
 
-def make_network(args: argparse.Namespace, n_inputs: int, n_outputs: int):
+def make_network(args: argparse.Namespace, n_inputs: int, n_outputs: int) -> "Network":
     """The untrained Network that the settings describe, for data of that width and number of classes."""
     from fastnet.network import Network
 
@@ -93,7 +100,7 @@ def make_network(args: argparse.Namespace, n_inputs: int, n_outputs: int):
     )
 
 
-def make_optimizer(args: argparse.Namespace):
+def make_optimizer(args: argparse.Namespace) -> "Optimizer":
     """The optimizer that the resolved settings describe."""
     from fastnet.optimizers import SGD, Adam, Momentum
 
@@ -104,7 +111,9 @@ def make_optimizer(args: argparse.Namespace):
     return Momentum(args.lr, beta=args.beta, ema=args.ema, nesterov=args.nesterov)
 
 
-def train(args: argparse.Namespace, network, dataset, held_out, held_out_name: str):
+def train(
+    args: argparse.Namespace, network: "Network", dataset: "Dataset", held_out: "Dataset | None", held_out_name: str
+) -> "History":
     """Train a Network on a Dataset as the resolved settings say and return its History.
 
     held_out : Dataset to evaluate after each epoch, or None; held_out_name is what the progress lines call it.

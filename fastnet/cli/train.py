@@ -2,16 +2,21 @@
 
 import argparse
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnet.cli import files, machine, settings
 from fastnet.cli.loading import describe, facts, hold_out, load_training, print_report, require_labels, warm_up
-from fastnet.cli.parser import whole
+from fastnet.cli.parser import Commands, whole
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.network import Evaluation
+    from fastnet.training import History
 
 NOT_SETTINGS = ("run", "save", "json", "quiet")
 
 
-def add_parser(subparsers) -> None:
+def add_parser(subparsers: Commands) -> None:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "train",
@@ -36,36 +41,41 @@ def run(args: argparse.Namespace) -> int:
     files.check_writable("--json", args.json)
     if args.backend == "numba":
         warm_up()
-    train_set, test_set = load_training(args.data)
-    require_labels(train_set)
+    data, test_set = load_training(args.data)
+    require_labels(data)
+    if test_set is not None and test_set.y is None:
+        test_set = None
     if not args.quiet:
-        print(describe(train_set, test_set), flush=True)
-    held_out, held_out_name = test_set, "test"
+        print(describe(data, test_set), flush=True)
+    train_set, held_out, held_out_name = data, test_set, "test"
     if args.validation_split:
-        train_set, held_out = hold_out(train_set, args.validation_split)
+        train_set, held_out = hold_out(data, args.validation_split)
         held_out_name = "validation"
 
-    network = settings.make_network(args, train_set.X.shape[1], train_set.n_classes)
+    network = settings.make_network(args, data.X.shape[1], data.n_classes)
     history = settings.train(args, network, train_set, held_out, held_out_name)
-    test = None if test_set is None else network.evaluate(test_set.X, test_set.y)
-    shown, shown_name = (held_out, held_out_name) if test_set is None else (test_set, "test")
-    if shown is not None and not args.quiet:
-        print(f"\n{shown_name}: {len(shown.X)} rows")
-        print_report(network, shown)
     if args.save:
         network.save(args.save)
     if args.json:
-        files.write_json(args.json, content(args, train_set, history, test))
+        test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
+        files.write_json(args.json, content(args, data, history, test))
+    shown, shown_name = (held_out, held_out_name) if test_set is None else (test_set, "test")
+    if not args.quiet and shown is not None:
+        print(f"\n{len(shown)} {shown_name} rows:")
+        print_report(network, shown)
     return 0
 
 
-def content(args: argparse.Namespace, train_set, history, test) -> dict[str, Any]:
+def content(
+    args: argparse.Namespace, data: "Dataset", history: "History", test: "Evaluation | None"
+) -> dict[str, Any]:
     """What the JSON file of a run holds."""
     return {
         "config": {name: value for name, value in vars(args).items() if name not in NOT_SETTINGS},
         "epochs": [dataclasses.asdict(record) for record in history.epochs],
-        "test": None if test is None else {"loss": test.loss, "accuracy": test.accuracy},
-        **machine.threading_facts(history, args.backend),
+        "test": None if test is None else dataclasses.asdict(test),
+        "threads": history.threads,
+        "threading_layer": machine.threading()["threading_layer"] if args.backend == "numba" else None,
         "versions": machine.versions(),
-        "data": facts(train_set),
+        "data": facts(data),
     }
