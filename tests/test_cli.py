@@ -208,6 +208,7 @@ def test_model_that_does_not_fit_the_data(refused, model, folder, tmp_path, rng)
 
 
 def test_unlabelled_data(refused, folder):
+    (folder / "train-labels-idx1-ubyte").unlink()
     line = refused("train", "--data", folder / "train-images-idx3-ubyte")
     assert "no labels" in line
 

@@ -62,14 +62,14 @@ def load_model(path: str) -> "Network":
 
 
 def hold_out(dataset: "Dataset", n: int) -> "tuple[Dataset, Dataset]":
-    """Split a Dataset in its first rows and its last n. Raises UsageError if no row is left to train on."""
+    """Split a labelled Dataset in its first rows and its last n. Raises UsageError if no row is left to train on."""
     from dataclasses import replace
 
-    if n >= len(dataset.X):
-        raise UsageError(f"--validation-split: {dataset.name} has {len(dataset.X)} training rows, got {n}")
-    first = replace(dataset, X=dataset.X[:-n], y=dataset.y[:-n])
-    last = replace(dataset, X=dataset.X[-n:], y=dataset.y[-n:])
-    return first, last
+    if n >= len(dataset):
+        raise UsageError(f"--validation-split: {dataset.name} has {len(dataset)} training rows, got {n}")
+    X, y = dataset.X, dataset.y
+    assert y is not None
+    return replace(dataset, X=X[:-n], y=y[:-n]), replace(dataset, X=X[-n:], y=y[-n:])
 
 
 def require_labels(dataset: "Dataset") -> None:
@@ -81,7 +81,7 @@ def require_labels(dataset: "Dataset") -> None:
 def describe(train: "Dataset", test: "Dataset | None") -> str:
     """One line on what is trained on."""
     label = " (synthetic)" if train.synthetic else ""
-    rows = f"{len(train.X)} rows" if test is None else f"{len(train.X)} + {len(test.X)} rows"
+    rows = f"{len(train)} rows" if test is None else f"{len(train)} + {len(test)} rows"
     return f"data {train.name}{label}: {rows}, {train.X.shape[1]} inputs, {train.n_classes} classes"
 
 

@@ -45,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
     require_labels(data)
     if test_set is not None and test_set.y is None:
         test_set = None
-    if not args.quiet:
-        print(describe(data, test_set), flush=True)
     train_set, held_out, held_out_name = data, test_set, "test"
     if args.validation_split:
         train_set, held_out = hold_out(data, args.validation_split)
         held_out_name = "validation"
+    if not args.quiet:
+        print(describe(data, test_set), flush=True)
 
     network = settings.make_network(args, data.X.shape[1], data.n_classes)
     history = settings.train(args, network, train_set, held_out, held_out_name)
