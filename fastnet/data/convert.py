@@ -1,16 +1,14 @@
 """Data sets rewritten as the four IDX files or as .npz."""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from fastnet.data.atomic import appearing
 from fastnet.data.dataset import Dataset, label_dtype
 from fastnet.data.idx import write_idx
 from fastnet.data.load import load_data
-from fastnet.data.source import data_error, told_as_data_errors
 
 
 def convert(source: str | os.PathLike, target: str | os.PathLike) -> Path:
@@ -20,21 +18,9 @@ def convert(source: str | os.PathLike, target: str | os.PathLike) -> Path:
     or X and y where there is one set; without labels there is no y. Returns the target; raises DataError.
     """
     target = Path(target)
-    if target.exists():
-        raise data_error(target, "exists already: remove it or choose another name")
-    train, test = load_data(source)
-    with told_as_data_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            made = workshop / "made"
-            if target.suffix == ".npz":
-                _write_npz(made, train, test)
-            else:
-                _write_idx_folder(made, train, test)
-            os.replace(made, target)
-        finally:
-            shutil.rmtree(workshop, ignore_errors=True)
+    write = _write_npz if target.suffix == ".npz" else _write_idx_folder
+    with appearing(target) as made:
+        write(made, *load_data(source))
     return target
 
 
@@ -46,7 +32,7 @@ def _write_npz(path: Path, train: Dataset, test: Dataset | None) -> None:
         if set_.y is not None:
             arrays[y] = set_.y.astype(label_dtype(set_.n_classes))
     with open(path, "xb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _write_idx_folder(folder: Path, train: Dataset, test: Dataset | None) -> None:

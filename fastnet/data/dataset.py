@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnet.data.arrays import BLOCK, check_labels, check_X
-from fastnet.data.idx import header
+from fastnet.data.idx import big_endian, header
 from fastnet.data.source import data_error, told_as_data_errors
 
 MOST_CLASSES = 1 << 16  # more means that something else was taken for labels
@@ -48,14 +48,14 @@ class Dataset:
         For the well-known sets this is the published hash of their image file.
         """
         shape = (len(self.X), *(self.image_shape or self.X.shape[1:]))
-        return _idx_sha256(self.X, shape)
+        return idx_sha256(self.X, shape)
 
     @cached_property
     def labels_sha256(self) -> str | None:
         """Hex SHA-256 of y as an uncompressed IDX file (of bytes; of int32 above 256 classes); None without y."""
         if self.y is None:
             return None
-        return _idx_sha256(self.y.astype(label_dtype(self.n_classes)), self.y.shape)
+        return idx_sha256(self.y.astype(label_dtype(self.n_classes)), self.y.shape)
 
 
 def label_dtype(n_classes: int) -> np.dtype:
@@ -123,10 +123,10 @@ def _with_classes(set_: Dataset, n_classes: int) -> Dataset:
     return Dataset(set_.X, set_.y, n_classes, set_.name, set_.image_shape, set_.synthetic)
 
 
-def _idx_sha256(a: np.ndarray, shape: tuple[int, ...]) -> str:
+def idx_sha256(a: np.ndarray, shape: tuple[int, ...]) -> str:
+    """Hex SHA-256 of an array as an uncompressed IDX file of this shape."""
     digest = hashlib.sha256(header(shape, a.dtype))
     rows = max(1, BLOCK // max(1, a[:1].size))
     for start in range(0, len(a), rows):
-        block = a[start : start + rows]
-        digest.update(np.ascontiguousarray(block, block.dtype.newbyteorder(">")))
+        digest.update(big_endian(a[start : start + rows]))
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """What a file or folder holds, in words: for ``fastnet data verify`` and ``fastnet data show``."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from fastnet.data.arrays import BLOCK
-from fastnet.data.dataset import Dataset
+from fastnet.data.dataset import Dataset, idx_sha256
 from fastnet.data.folders import load_folder
 from fastnet.data.formats import format_of, load_file
-from fastnet.data.idx import header, read_idx
+from fastnet.data.idx import read_idx
 from fastnet.data.registry import PUBLISHED
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 
@@ -89,12 +88,7 @@ def show(dataset: Dataset, index: int) -> str:
 def _describe_idx(path: Path, kind: str) -> Description:
     """An IDX file by itself: images or labels."""
     array = read_idx(path)
-    digest = hashlib.sha256(header(array.shape, array.dtype))
-    rows = max(1, BLOCK // max(1, array[:1].size))
-    for start in range(0, len(array), rows):
-        block = array[start : start + rows]
-        digest.update(np.ascontiguousarray(block, block.dtype.newbyteorder(">")))
-    sha256 = digest.hexdigest()
+    sha256 = idx_sha256(array, array.shape)
     name = "labels" if array.ndim == 1 else "images"
     n_classes = int(array.max(initial=-1)) + 1 if array.ndim == 1 else 0
     part = Part(name, array.shape, array.dtype.name, sha256, PUBLISHED.get(sha256))

@@ -3,13 +3,13 @@
 import hashlib
 import os
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-from fastnet.data.registry import KnownSet, RemoteFile, present
-from fastnet.data.source import PIECE, shown, told_as_data_errors
+from fastnet.data.atomic import appearing
+from fastnet.data.registry import KNOWN, KnownSet, RemoteFile, present
+from fastnet.data.source import PIECE, shown
 from fastnet.errors import DataError
 
 PATIENCE = 9.0  # seconds without a byte of wanted data, over all mirrors and files, before giving up
@@ -20,39 +20,43 @@ class DataUnavailable(DataError):
     """A known set that is neither on this machine nor, just now, to be had from its mirrors."""
 
 
-def fetch(known: KnownSet, folder: Path) -> None:
-    """Download the files of a known set that are missing in ``folder`` (created if need be).
+def fetch(name: str) -> Path:
+    """Make sure that the files of a set known by name are on this machine; return their folder.
 
-    Progress goes to stderr. Several processes may do this at once. Raises DataUnavailable if a file cannot be had,
-    after at most ten seconds without data, and DataError if it cannot be stored.
+    Downloads into the user's cache folder what is neither there nor in $FASTNET_DATA, with progress on stderr. Several
+    processes may do this at once. Raises DataUnavailable if a file cannot be had, after at most ten seconds without
+    data, and DataError if it cannot be stored or there is no such set to download.
     """
+    if name not in KNOWN or not KNOWN[name].files:
+        names = ", ".join(known.name for known in KNOWN.values() if known.files)
+        raise DataError(f"expected the name of a set to download, one of {names}, got {name!r}")
+    known = KNOWN[name]
+    *given, cache = known.folders
+    if known.found in given:
+        return known.found
+    download_missing(known, cache)
+    return cache
+
+
+def download_missing(known: KnownSet, folder: Path) -> None:
+    """Download the files of a set that are missing in ``folder``, which is made if need be."""
     for file in known.files:
         if present(folder, file.name):
             continue
         data = _Download(known, file).result()
-        with told_as_data_errors(folder / file.name):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / file.name, data)
+        _store(folder / file.name, data)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that other processes see all of it or nothing."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+def _store(path: Path, data: bytes) -> None:
     try:
-        with os.fdopen(handle, "wb") as file:
+        with appearing(path) as made, open(made, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        try:
-            os.replace(temporary, path)
-        except PermissionError:
-            # Windows, where another process that was quicker has it open
-            if not path.exists() or path.read_bytes() != data:
-                raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    except DataError:
+        # Another process may have been quicker.
+        if not path.exists() or path.read_bytes() != data:
+            raise
 
 
 class _Download:

@@ -8,11 +8,12 @@ from fastnet.data.csvs import is_csv, load_csv
 from fastnet.data.dataset import Dataset
 from fastnet.data.folders import load_idx_pair
 from fastnet.data.hdf5 import load_hdf5
-from fastnet.data.idx import is_idx, read_idx
+from fastnet.data.idx import is_idx
 from fastnet.data.matlab import load_matlab
 from fastnet.data.npz import load_npy, load_npz
 from fastnet.data.pickles import is_pickle, load_pickle
 from fastnet.data.pngs import load_png
+from fastnet.data.registry import labels_beside
 from fastnet.data.source import Source, data_error, told_as_data_errors
 
 Sets = tuple[Dataset, Dataset | None]
@@ -45,20 +46,7 @@ def load_idx(source: Source) -> Sets:
     """Load an IDX file of images, with the labels that lie beside it under the corresponding name."""
     source.stream.close()
     path = source.path
-    images = read_idx(path)
-    if images.ndim == 1:
-        raise data_error(path, "expected images, got IDX labels: give the image file or the folder")
     return load_idx_pair(path, labels_beside(path), name=os.fspath(path)), None
-
-
-def labels_beside(images: Path) -> Path | None:
-    """The existing label file whose name corresponds to that of an image file."""
-    name = images.name.removesuffix(".gz")
-    other = name.replace("images", "labels").replace("imgs", "labels").replace("idx3", "idx1")
-    if other == name:
-        return None
-    found = [path for path in (images.with_name(other), images.with_name(f"{other}.gz")) if path.exists()]
-    return found[0] if found else None
 
 
 RANDOM_ACCESS = {".npz", "HDF5", "MATLAB", "PNG"}

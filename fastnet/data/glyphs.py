@@ -9,14 +9,14 @@ Only integers, +, -, *, / and square roots are used, on raw random bits: the ima
 
 import math
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
+from fastnet.data.atomic import appearing
 from fastnet.data.dataset import Dataset
 from fastnet.data.idx import header
-from fastnet.data.source import data_error, told_as_data_errors
+from fastnet.data.source import data_error
 from fastnet.data.strokes import HANDS, points_of_hands
 
 SIDE = 28
@@ -56,17 +56,10 @@ def make_glyphs(n: int, seed: int, output: str | os.PathLike) -> Path:
         raise data_error(output, f"expected a number of images from 1 to 2^32 - 1, got {n}")
     if seed < 0:
         raise data_error(output, f"expected a seed of 0 or more, got {seed}")
-    if output.exists():
-        raise data_error(output, "exists already: remove it or choose another name")
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    with told_as_data_errors(output):
-        unfinished.mkdir(parents=True)
-        try:
-            for part, name, rows in ((0, "train", n), (1, "t10k", min(n, TEST))):
-                _write(unfinished, name, rows, seed, part)
-            os.replace(unfinished, output)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    with appearing(output) as made:
+        made.mkdir()
+        for part, name, rows in ((0, "train", n), (1, "t10k", min(n, TEST))):
+            _write(made, name, rows, seed, part)
     return output
 
 

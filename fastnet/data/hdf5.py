@@ -52,7 +52,7 @@ def _stored(name: str, dataset: Any, size: int) -> Stored:
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{name} keeps its data in other files, which are not read")
     if dataset.size * dataset.dtype.itemsize > max(ALWAYS_ALLOWED, GROWTH * size):
-        raise ValueError(f"{name} claims shape {dataset.shape}, more than a hundred times the file's size")
+        raise ValueError(f"{name} claims shape {dataset.shape}, more than two hundred times the file's size")
     if dataset.chunks and int(np.prod(dataset.chunks, dtype=object)) * dataset.dtype.itemsize > CHUNK:
         raise ValueError(f"{name} has chunks of {dataset.chunks}, expected at most {CHUNK} bytes in a chunk")
 

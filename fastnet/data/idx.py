@@ -30,8 +30,8 @@ def read_images(path: str | os.PathLike) -> np.ndarray:
     """Read an IDX file of images or rows: (n, h, w) or (n, d)."""
     images = read_idx(path)
     if images.ndim not in (2, 3):
-        kind = "labels" if images.ndim == 1 else f"{images.ndim} dimensions"
-        raise data_error(path, f"expected IDX images (n, h, w) or rows (n, d), got {kind}, shape {images.shape}")
+        kind = "labels (give the image file or the folder)" if images.ndim == 1 else f"shape {images.shape}"
+        raise data_error(path, f"expected IDX images (n, h, w) or rows (n, d), got {kind}")
     return images
 
 
@@ -49,6 +49,11 @@ def header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return struct.pack(f">2xBB{len(shape)}I", code, len(shape), *shape)
 
 
+def big_endian(array: np.ndarray) -> memoryview:
+    """The bytes of an array in the order that IDX has them."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder(">")).data
+
+
 def write_idx(path: Path, array: np.ndarray) -> None:
     """Write an array of a type that IDX has, in bounded memory. The file must not exist."""
     if max(array.shape) >= 2**32:
@@ -58,7 +63,7 @@ def write_idx(path: Path, array: np.ndarray) -> None:
         rows = max(1, (1 << 20) // max(1, array[:1].size))
         for start in range(0, len(array), rows):
             block = array[start : start + rows]
-            file.write(np.ascontiguousarray(block, block.dtype.newbyteorder(">")))
+            file.write(big_endian(block))
 
 
 def _read(source: Source) -> np.ndarray:

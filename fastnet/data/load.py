@@ -1,5 +1,6 @@
 """load_data: from a name or a path to (train, test)."""
 
+import difflib
 import os
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from fastnet.data.folders import load_folder, load_idx_folder
 from fastnet.data.formats import load_file
 from fastnet.data.glyphs import load_glyphs
 from fastnet.data.registry import KNOWN, KnownSet
-from fastnet.data.source import data_error, shown
-from fastnet.errors import DataError, one_of
+from fastnet.data.source import data_error, told_as_data_errors
+from fastnet.errors import DataError
 
 
 def load_data(name_or_path: str | os.PathLike) -> tuple[Dataset, Dataset | None]:
@@ -21,39 +22,26 @@ def load_data(name_or_path: str | os.PathLike) -> tuple[Dataset, Dataset | None]
     Raises DataError, in one line that names the file; its subclass DataUnavailable if a named set is not on this
     machine and cannot be downloaded.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(f"data must be a name or a path, got {type(name_or_path).__name__}")
     if name_or_path == "glyphs":
         return load_glyphs()
-    if isinstance(name_or_path, str) and name_or_path in KNOWN:
-        return _load_known(KNOWN[name_or_path])
-    path = Path(name_or_path)
-    try:
-        exists = path.exists()
-    except (OSError, ValueError) as error:
-        raise data_error(path, f"cannot be read: {error}") from None
-    if not exists:
-        raise _no_such(name_or_path)
-    return load_path(path)
-
-
-def load_path(path: Path) -> tuple[Dataset, Dataset | None]:
-    """Load the set in an existing file or folder."""
-    return load_folder(path) if path.is_dir() else load_file(path)
+    with told_as_data_errors(name_or_path):
+        if isinstance(name_or_path, str) and name_or_path in KNOWN:
+            return _load_known(KNOWN[name_or_path])
+        path = Path(name_or_path)
+        if not path.exists():
+            raise _no_such(os.fspath(name_or_path))
+        return load_folder(path) if path.is_dir() else load_file(path)
 
 
 def _load_known(known: KnownSet) -> tuple[Dataset, Dataset | None]:
-    folder = known.found
-    if folder is None or folder == known.folders[-1]:
-        folder = known.folders[-1]
-        fetch(known, folder)
-    return load_idx_folder(folder, name=known.name, n_classes=10, complete=True)
+    return load_idx_folder(fetch(known.name), name=known.name, n_classes=10, complete=True)
 
 
-def _no_such(name_or_path: str | os.PathLike) -> DataError:
-    text = os.fspath(name_or_path)
-    if len(Path(text).parts) > 1 or Path(text).suffix:
-        return DataError(f"{shown(text)}: no such file or folder")
-    try:
-        one_of("data", text, KNOWN)
-    except ValueError as error:
-        return DataError(f"{error} (nor is there a file or folder of that name)")
-    raise AssertionError(text)
+def _no_such(text: str) -> DataError:
+    if text.lower() not in KNOWN and (len(Path(text).parts) > 1 or Path(text).suffix):
+        return data_error(text, "no such file or folder")
+    near = difflib.get_close_matches(text.lower(), KNOWN, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return DataError(f"data must be one of {', '.join(KNOWN)} or the path of a file or folder, got {text!r}{hint}")

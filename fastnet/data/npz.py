@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from fastnet.data.dataset import Dataset
+from fastnet.data.registry import labels_beside
 from fastnet.data.source import ALWAYS_ALLOWED, GROWTH, Source, data_error, read_or_map, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
 
@@ -26,9 +27,16 @@ def load_npy(source: Source) -> tuple[Dataset, None]:
 
 
 def load_npz(source: Source) -> tuple[Dataset, Dataset | None]:
-    """Load an .npz file as (train, test): x_train, y_train, x_test, y_test or X, y, or one array alone."""
+    """Load an .npz file as (train, test): x_train, y_train, x_test, y_test or X, y, or one array alone.
+
+    The labels of one array alone may be in another file beside it, under the corresponding name.
+    """
+    labels = labels_beside(source.path)
     with _opened(source) as arrays:
-        return from_named(arrays, source.path)
+        if len(arrays) != 1 or labels is None:
+            return from_named(arrays, source.path)
+    with Source(source.path) as again, Source(labels) as other:
+        return load_npz_pair(again, other), None
 
 
 def load_npz_pair(images: Source, labels: Source) -> Dataset:
@@ -56,7 +64,7 @@ def _members(archive: zipfile.ZipFile, source: Source) -> dict[str, Stored]:
     if len(infos) > MEMBERS:
         raise ValueError(f"expected at most {MEMBERS} arrays in an .npz file, got {len(infos)}")
     if sum(info.file_size for info in infos) > max(ALWAYS_ALLOWED, GROWTH * source.size):
-        raise ValueError("expected an .npz file, got a zip bomb: it claims to grow more than a hundredfold")
+        raise ValueError("expected an .npz file, got a zip bomb: it claims to grow more than two-hundredfold")
     arrays = {}
     for info in infos:
         if not info.filename.endswith(".npy"):
@@ -99,7 +107,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stored:
 
 def _filled(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.ndarray:
     block = np.empty(shape, dtype)
-    view = memoryview(block.reshape(-1).view(np.uint8))
+    view = block.reshape(-1).view(np.uint8).data
     done = 0
     while done < len(view):
         piece = stream.read(min(1 << 20, len(view) - done))
@@ -115,10 +123,14 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "created on Python 2"
-        version = npy.read_magic(stream)
-        if version not in readers:
-            raise ValueError(f"expected .npy format version 1.0 or 2.0, got {version[0]}.{version[1]}")
-        shape, fortran, dtype = readers[version](stream)
+        try:
+            version = npy.read_magic(stream)
+            shape, fortran, dtype = readers[version](stream)
+        except KeyError:
+            raise ValueError(f"expected .npy format version 1.0 or 2.0, got {version[0]}.{version[1]}") from None
+        except Exception as error:
+            # NumPy parses the header as Python and lets pass what the parser raises
+            raise ValueError(f"damaged .npy header ({error})") from None
     if dtype.kind not in "buif":
         raise ValueError(f"expected an array of numbers, got dtype {dtype} (objects are never unpickled here)")
     if any(type(length) is not int or length < 0 for length in shape) or len(shape) > 8:

@@ -21,7 +21,7 @@ def load_png(source: Source) -> tuple[Dataset, None]:
 
 
 def holds_pngs(folder: Path) -> bool:
-    """Whether a folder has PNGs by class, or such folders for training or testing."""
+    """Whether a folder has PNGs by class, at least two of them, or such folders for training or testing."""
     return bool(_classes(folder)) or any(_classes(part) for part in _parts(folder) if part)
 
 
@@ -70,7 +70,8 @@ def _classes(folder: Path) -> list[Path]:
     """The subfolders that have PNGs, in the order of their names."""
     with os.scandir(folder) as entries:
         folders = sorted(Path(entry.path) for entry in entries if entry.is_dir())
-    return [path for path in folders if any(_is_png(file) for file in path.iterdir())]
+    classes = [path for path in folders if any(_is_png(file) for file in path.iterdir())]
+    return classes if len(classes) > 1 else []
 
 
 def _pngs(folder: Path) -> list[Path]:

@@ -30,7 +30,7 @@ class KnownSet:
     def folders(self) -> list[Path]:
         """The folders where the files are looked for, in this order."""
         given = os.environ.get("FASTNET_DATA")
-        return [Path(given, self.name)] * bool(given) + [cache_dir() / self.name]
+        return [*([Path(given, self.name)] if given else []), cache_dir() / self.name]
 
     @property
     def found(self) -> Path | None:
@@ -49,6 +49,16 @@ def present(folder: Path, name: str) -> Path | None:
             if candidate.exists():
                 return candidate
     return None
+
+
+def labels_beside(images: Path) -> Path | None:
+    """The existing label file whose name corresponds to that of an image file."""
+    name = images.name.removesuffix(".gz")
+    other = name.replace("images", "labels").replace("imgs", "labels").replace("idx3", "idx1")
+    if other == name:
+        return None
+    found = [path for path in (images.with_name(other), images.with_name(f"{other}.gz")) if path.exists()]
+    return found[0] if found else None
 
 
 def registry() -> list[KnownSet]:

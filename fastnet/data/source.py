@@ -13,9 +13,10 @@ import numpy as np
 
 from fastnet.errors import DataError
 
-# Compressed files may hold this much, or GROWTH times their size if that is more. Pixels shrink five- to twentyfold.
+# Compressed files may hold this much, or GROWTH times their size if that is more. Pixels shrink five- to twentyfold,
+# text pickles of them a hundredfold.
 ALWAYS_ALLOWED = 1 << 28
-GROWTH = 100
+GROWTH = 200
 MAP_FROM = 1 << 28  # plain arrays from this size on are mapped, not read
 PIECE = 1 << 20
 
@@ -67,7 +68,7 @@ class Source:
         self.limit = self.size
         if self.gz:
             self.limit = max(ALWAYS_ALLOWED, GROWTH * self.size)
-            self.stream = io.BufferedReader(_Gunzip(file, self.path), PIECE)
+            self.stream = io.BufferedReader(_Gunzip(file, self.path, self.limit), PIECE)
         elif self.size == 0:
             file.close()
             raise data_error(path, "expected data, got an empty file")
@@ -91,7 +92,7 @@ class Source:
 
     def fill(self, array: np.ndarray, what: str) -> None:
         """Read the next bytes of the content straight into a C-contiguous array."""
-        view = memoryview(array.reshape(-1).view(np.uint8))
+        view = array.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(view):
             got = self.stream.readinto(view[done:])
@@ -108,8 +109,8 @@ class Source:
 class _Gunzip(io.RawIOBase):
     """The content of a gzip file of one or several members, with checksums verified and at most a piece in memory."""
 
-    def __init__(self, file: io.BufferedReader, path: Path):
-        self._file, self._path = file, path
+    def __init__(self, file: io.BufferedReader, path: Path, limit: int):
+        self._file, self._path, self._left = file, path, limit
         self._waiting = b""
         self._inflate: zlib._Decompress | None = zlib.decompressobj(31)
 
@@ -134,8 +135,11 @@ class _Gunzip(io.RawIOBase):
             if self._inflate.eof:
                 self._waiting = self._inflate.unused_data or self._file.read(PIECE)
                 self._inflate = zlib.decompressobj(31) if self._waiting else None
-                if self._waiting and not self._waiting.startswith((b"\x1f\x8b", b"\x1f")):
+                if self._waiting and not self._waiting.startswith(b"\x1f"):
                     raise data_error(self._path, "expected the end of the gzip data, got further bytes")
+            self._left -= len(data)
+            if self._left < 0:
+                raise data_error(self._path, "expected data, got a gzip bomb: it grows more than two-hundredfold")
             if data:
                 view[: len(data)] = data
                 return len(data)

@@ -11,7 +11,8 @@ SPACING = 0.07  # between the points that stand for a stroke
 
 # Each way is a list of strokes. A stroke named "line" is straight between its points, "curve" goes smoothly through
 # them, and "loop" is a curve that closes.
-WAYS = {
+Stroke = tuple[str, list[tuple[float, float]]]
+WAYS: dict[int, list[list[Stroke]]] = {
     0: [
         [("loop", [(0, -1), (-0.55, -0.5), (-0.6, 0.4), (0, 1), (0.6, 0.45), (0.55, -0.5)])],
         [("curve", [(0.2, -0.95), (-0.45, -0.6), (-0.55, 0.4), (0, 1), (0.55, 0.3), (0.45, -0.6), (-0.1, -1)])],

@@ -288,20 +288,20 @@ class Unpickler:
 
     def _unicode(self) -> None:
         """Text with \\u escapes on one line; bytes pickled by Python 3 with protocol 0 are such text."""
-        rest, out = self._source.stream.readline(PIECE), []
-        size = 0
+        rest = self._source.stream.readline(PIECE)
+        out: bytearray | None = None
         while not rest.endswith(b"\n"):
             cut = rest.rfind(b"\\", max(0, len(rest) - 12))
             cut = len(rest) - 1 if cut < 0 else cut
-            if not out:
-                out.append(bytearray())
-            out[0] += rest[:cut].decode("raw_unicode_escape").encode("latin1")
-            size += cut
+            out = bytearray() if out is None else out
+            out += rest[:cut].decode("raw_unicode_escape").encode("latin1")
             rest = rest[cut:] + self._more()
         last = rest.rstrip(b"\r\n").decode("raw_unicode_escape")
-        if out:
-            out[0] += last.encode("latin1")
-        self._push(out[0] if out else last)
+        if out is None:
+            self._push(last)
+        else:
+            out += last.encode("latin1")
+            self._push(out)
 
     def _more(self) -> bytes:
         more = self._source.stream.readline(PIECE)
