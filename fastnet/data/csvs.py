@@ -19,7 +19,7 @@ COMMA, NEWLINE, ZERO = b",\n0"
 def is_csv(head: bytes) -> bool:
     """Whether a file that begins with these bytes may be CSV: text with commas."""
     text = head.removeprefix(BOM)
-    return b"," in text and all(32 <= byte < 127 or byte in b"\r\n\t" for byte in text)
+    return b"," in text and text.lstrip()[:1] != b"<" and all(32 <= byte < 127 or byte in b"\r\n\t" for byte in text)
 
 
 def load_csv(source: Source) -> tuple[Dataset, None]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastnet.data.dataset import Dataset, same_classes
+from fastnet.data.recorders import Array
 from fastnet.data.source import Source, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, from_parts
-from fastnet.data.unpickler import Array, Unpickler
+from fastnet.data.unpickler import Unpickler
 
 _TEXT_START = re.compile(rb"[(\]}]|c[A-Za-z_][\w.]*\r?\n[A-Za-z_]\w*\r?\n")
 

@@ -19,6 +19,7 @@ ALWAYS_ALLOWED = 1 << 28
 GROWTH = 200
 MAP_FROM = 1 << 28  # plain arrays from this size on are mapped, not read
 PIECE = 1 << 20
+LONGEST_MESSAGE = 600
 
 
 def shown(path: str | os.PathLike) -> str:
@@ -28,8 +29,10 @@ def shown(path: str | os.PathLike) -> str:
 
 
 def data_error(path: str | os.PathLike, message: object) -> DataError:
-    """A DataError in one line that begins with the file's name."""
-    return DataError(f"{shown(path)}: {' '.join(str(message).split())}")
+    """A DataError in one line that begins with the file's name; what comes from the file cannot spoil the line."""
+    text = " ".join(str(message).split())
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[:LONGEST_MESSAGE])
+    return DataError(f"{shown(path)}: {text}")
 
 
 @contextmanager
