@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
+from fastnet import Network
 from fastnet.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -241,7 +242,46 @@ def test_regressor_from_scikit_learn_and_back():
     np.testing.assert_allclose(ours.to_sklearn().predict(X_reg), theirs.predict(X_reg), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("target", [y, y == 1, np.c_[y == 1, y > 0]], ids=["multiclass", "binary", "multilabel"])
+def test_classifier_to_network_and_back(target, dtype):
+    model = MLPClassifier(**SMALL, activation="logistic").fit(X.astype(dtype), target)
+    network = model.to_network()
+    assert (network.dtype, network.sizes, network.hidden) == (dtype, [8, 10, model.n_outputs_], "sigmoid")
+    outputs = network.predict_proba(X.astype(dtype))
+    np.testing.assert_array_equal(outputs[:, -1], model.predict_proba(X.astype(dtype))[:, -1])
+    classes = model.classes_ if target.ndim == 1 else None
+    back = MLPClassifier.from_network(network, classes, alpha=0.5)
+    assert (back.hidden_layer_sizes, back.activation, back.alpha) == ((10,), "logistic", 0.5)
+    np.testing.assert_array_equal(back.predict(X.astype(dtype)), model.predict(X.astype(dtype)))
+    back.partial_fit(X.astype(dtype), target)
+    assert np.isfinite(back.loss_)
+
+
+def test_softmax_over_two_classes():
+    network = Network([8, 4, 2], output="softmax", dtype="float64", seed=1)
+    model = MLPClassifier.from_network(network, ["no", "yes"])
+    np.testing.assert_array_equal(model.predict(X) == "yes", network.predict(X) == 1)
+    np.testing.assert_array_equal(model.predict_proba(X), network.predict_proba(X))
+    assert model.partial_fit(X, np.where(y == 1, "yes", "no")).loss_ < 2
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_regressor_to_network_and_back(loss):
+    model = MLPRegressor(loss, **SMALL).fit(X_reg, np.abs(y_reg))
+    back = MLPRegressor.from_network(model.to_network())
+    assert back.loss == loss
+    np.testing.assert_array_equal(back.predict(X_reg), model.predict(X_reg))
+
+
 def test_conversions_refuse_strangers():
+    softmax, identity = Network([2, 2]), Network([2, 2], output="identity")
+    with pytest.raises(ValueError, match="classifier needs softmax or sigmoid outputs, the network's are identity"):
+        MLPClassifier.from_network(identity)
+    with pytest.raises(ValueError, match="regressor needs identity or exp outputs, the network's are softmax"):
+        MLPRegressor.from_network(softmax)
+    with pytest.raises(ValueError, match="2 different labels in ascending order"):
+        MLPClassifier.from_network(softmax, ["b", "a"])
     with pytest.raises(TypeError, match=r"MLPClassifier\.from_sklearn takes .* got MLPRegressor"):
         MLPClassifier.from_sklearn(sklearn.neural_network.MLPRegressor())
     with pytest.raises(NotFittedError):

@@ -10,11 +10,12 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._callbacks import CallbackSupportMixin, EpochEnds, with_callbacks
 from fastnet.sklearn._compute import LOSSES, Data, Net, as_dtype, layer_codes
 from fastnet.sklearn._flat import count, flat, pack, shared_vector, sizes_of, unpack, views
-from fastnet.sklearn._interchange import from_sklearn, to_sklearn
+from fastnet.sklearn._interchange import from_sklearn, to_network, to_sklearn
 from fastnet.sklearn._lbfgs import Objective, fit_lbfgs
 from fastnet.sklearn._stochastic import fit_stochastic
 
@@ -228,6 +229,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 f"got {type(estimator).__name__}"
             )
         return from_sklearn(cls, estimator)
+
+    def to_network(self) -> Network:
+        """This fitted estimator as a ``fastnet.Network``: its outputs (n, k) are the same."""
+        return to_network(self)
 
     def _loss_grad_lbfgs(
         self,

@@ -11,9 +11,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
+from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._base import BaseMLP
 from fastnet.sklearn._compute import Data
+from fastnet.sklearn._interchange import from_network
 
 
 def _solver_is_stochastic(model: Any) -> bool:
@@ -175,6 +177,39 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         return self._fit(X, y, sample_weight, incremental=True)
+
+    @classmethod
+    def from_network(cls, network: Network, classes: Any = None, **parameters: Any) -> Self:
+        """A fitted classifier with the weights of a ``fastnet.Network``.
+
+        Softmax outputs are classes, a single sigmoid output is the probability of the second of two classes, several
+        are independent labels. The network's X is the estimator's, but pixels must come scaled.
+
+        Parameters
+        ----------
+        network : fastnet.Network
+            With softmax or sigmoid outputs.
+        classes : array-like of shape (n_classes,), default=None
+            Sorted labels of the outputs; None numbers them from 0.
+        **parameters
+            Further parameters of the estimator.
+        """
+        if network.output not in ("softmax", "sigmoid"):
+            raise ValueError(f"a classifier needs softmax or sigmoid outputs, the network's are {network.output}")
+        model = from_network(cls, network, parameters)
+        k = network.sizes[-1]
+        if network.output == "sigmoid" and k > 1:
+            model._label_binarizer = LabelBinarizer().fit(np.array([[0] * k, [1] * k]))
+        else:
+            expected = max(k, 2)
+            classes = np.arange(expected) if classes is None else np.asarray(classes)
+            if classes.shape != (expected,) or not np.array_equal(np.unique(classes), classes):
+                raise ValueError(f"classes must be {expected} different labels in ascending order, got {classes}")
+            model._label_binarizer = LabelBinarizer().fit(classes)
+            if network.output == "softmax":
+                model._label_binarizer.y_type_ = "multiclass"  # also with two classes
+        model.classes_ = model._label_binarizer.classes_
+        return model
 
     def predict(self, X: Any) -> np.ndarray:
         """The most likely class of each row (n,), or for multilabel the indicator (n, n_classes) of those above 0.5."""

@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from fastnet.network import Network
 from fastnet.sklearn._flat import flat, sizes_of, views
+
+_NETWORK_NAMES = {"logistic": "sigmoid"}  # what the two call differently
+_SKLEARN_NAMES = {"sigmoid": "logistic"}
 
 # What a fitted estimator knows; either side may lack some of it.
 FITTED = (
@@ -49,6 +53,27 @@ def from_sklearn(cls: type, model: Any) -> Any:
     params = np.array(flat(model.coefs_, model.intercepts_))
     twin.coefs_, twin.intercepts_ = views(params, sizes_of(model.coefs_))
     return twin
+
+
+def to_network(model: Any) -> Network:
+    """A ``fastnet.Network`` of the dtype of the weights of ``model``, with copies of them."""
+    check_is_fitted(model)
+    params = flat(model.coefs_, model.intercepts_)
+    hidden, output = (_NETWORK_NAMES.get(name, name) for name in (model.activation, model.out_activation_))
+    network = Network(sizes_of(model.coefs_), hidden=hidden, output=output, dtype=params.dtype)
+    network.params[:] = params
+    return network
+
+
+def from_network(cls: type, network: Network, parameters: dict[str, Any]) -> Any:
+    """A ``cls`` with copies of the weights of ``network``, as fitted but for what its class knows of the targets."""
+    activation, output = (_SKLEARN_NAMES.get(name, name) for name in (network.hidden, network.output))
+    model = cls(hidden_layer_sizes=tuple(network.sizes[1:-1]), activation=activation, **parameters)
+    model.coefs_, model.intercepts_ = views(network.params.copy(), network.sizes)
+    model.n_features_in_, model.n_outputs_ = network.sizes[0], network.sizes[-1]
+    model.n_layers_, model.out_activation_ = len(network.sizes), output
+    model.n_iter_ = model.t_ = 0
+    return model
 
 
 def _twin(model: Any, target: type) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fastnet.functions import MSE, POISSON, SGD
 from fastnet.sklearn._batches import deviance_constants
@@ -21,9 +22,12 @@ def fit_lbfgs(model: Any, net: Net, data: Data, validation_data: Data | None, en
     options = {"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
     ends.begin()
     try:
-        result = scipy.optimize.minimize(
-            objective, net.params.copy(), method="L-BFGS-B", jac=True, options=options, callback=iterations.end
-        )
+        with threadpool_limits(
+            1, "blas"
+        ):  # the BLAS threads of SciPy's steps spin on the cores that the gradient needs
+            result = scipy.optimize.minimize(
+                objective, net.params.copy(), method="L-BFGS-B", jac=True, options=options, callback=iterations.end
+            )
     except _Stopped:
         return
     net.params[:] = result.x

@@ -7,9 +7,11 @@ import sklearn.neural_network
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
+from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._base import BaseMLP
 from fastnet.sklearn._compute import Data
+from fastnet.sklearn._interchange import from_network
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -93,6 +95,18 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
         self : object
         """
         return self._fit(X, y, sample_weight, incremental=True)
+
+    @classmethod
+    def from_network(cls, network: Network, **parameters: Any) -> Self:
+        """A fitted regressor with the weights of a ``fastnet.Network`` with identity or exp outputs.
+
+        ``parameters`` are further parameters of the estimator. The network's X is the estimator's, but pixels must come
+        scaled.
+        """
+        losses = {"identity": "squared_error", "exp": "poisson"}
+        if network.output not in losses:
+            raise ValueError(f"a regressor needs identity or exp outputs, the network's are {network.output}")
+        return from_network(cls, network, {"loss": losses[network.output], **parameters})
 
     def predict(self, X: Any) -> np.ndarray:
         """The predicted numbers, (n,) or with several outputs (n, n_outputs)."""
