@@ -120,6 +120,8 @@ def program(*argv: object, **settings) -> subprocess.CompletedProcess:
         ("evaluate", "MODEL"),
         ("predict model.npz", "FILE"),
         ("data make glyphs", "--n"),
+        ("data make glyhs --n 3 --output x", "did you mean 'glyphs'?"),
+        ("data fetch mnits", "did you mean 'mnist'?"),
         ("info --jsn", "did you mean --json?"),
     ],
 )
@@ -332,6 +334,37 @@ def test_evaluate_and_predict_agree_with_the_labels(model, folder, tmp_path, cap
 def test_predict_needs_no_labels(model, folder, capsys):
     assert main(["predict", str(model), str(folder / "t10k-images-idx3-ubyte")]) == 0
     assert len(capsys.readouterr().out.split()) == 30
+
+
+def test_data_made_converted_verified_and_shown(tmp_path, capsys):
+    drawn, packed, again = tmp_path / "drawn", tmp_path / "packed.npz", tmp_path / "again"
+    assert main(["data", "make", "glyphs", "--n", "50", "--output", str(drawn)]) == 0
+    assert main(["data", "convert", str(drawn), str(packed)]) == 0
+    assert main(["data", "convert", str(packed), str(again)]) == 0
+    files = sorted(path.name for path in drawn.iterdir())
+    assert len(files) == 4
+    assert all((again / name).read_bytes() == (drawn / name).read_bytes() for name in files)
+    capsys.readouterr()
+
+    for path in (drawn, packed):
+        assert main(["data", "verify", str(path)]) == 0
+        out = capsys.readouterr().out
+        assert "train images: 50x28x28 uint8" in out
+        assert "10 classes" in out
+
+    assert main(["data", "show", str(packed), "--index", "7"]) == 0
+    label = (drawn / "train-labels-idx1-ubyte").read_bytes()[8 + 7]
+    title, *rows = capsys.readouterr().out.splitlines()
+    assert title.endswith(f"label {label}")
+    assert any(row.strip() for row in rows)
+
+
+def test_data_list_names_every_set_and_where_it_is(no_mnist, capsys):
+    assert main(["data", "list"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(lines) == {"mnist", "fashion-mnist", "kmnist", "glyphs"}
+    assert "fastnet data fetch mnist" in lines["mnist"]
+    assert "built in" in lines["glyphs"]
 
 
 def test_diverged_run_ends_with_3_and_writes_nothing(train, tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from fastnet.cli.parser import Commands, UsageError, whole
+from fastnet.cli.parser import Commands, choice, whole
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -26,7 +26,7 @@ def add_parser(subparsers: Commands) -> None:
     converting.add_argument("source", metavar="IN", help="file, folder or name")
     converting.add_argument("target", metavar="OUT", help="a name ending in .npz, or a folder for IDX files")
     making = command("make", run_make, "draw a synthetic set and write it as IDX files")
-    making.add_argument("what", metavar="glyphs", help="the only set that fastnet can draw")
+    making.add_argument("what", metavar="SET", type=choice(["glyphs"]), help="glyphs, the only set that can be drawn")
     making.add_argument("--n", type=whole(1), required=True, metavar="N", help="training rows")
     making.add_argument("--output", required=True, metavar="PATH", help="folder to write")
     making.add_argument("--seed", type=whole(0), default=138, help="of the drawing")
@@ -61,8 +61,6 @@ def run_make(args: argparse.Namespace) -> int:
     """Draw a set."""
     from fastnet.data import make_glyphs
 
-    if args.what != "glyphs":
-        raise UsageError(f"data make: expected glyphs, the only set that can be drawn, got {args.what!r}")
     print(f"{make_glyphs(args.n, args.seed, args.output)}: {args.n} training rows (synthetic)")
     return 0
 
