@@ -69,7 +69,7 @@ def _from_dict(content: dict[Any, Any], path: Path) -> tuple[Dataset, Dataset | 
 
 
 def _is_pair(item: Any) -> bool:
-    return isinstance(item, list | tuple) and len(item) == 2 and not any(isinstance(v, int | float) for v in item)
+    return isinstance(item, list | tuple) and len(item) == 2 and not isinstance(item[0], int | float)
 
 
 def _pair(part: Any) -> tuple[Stored, Stored]:
