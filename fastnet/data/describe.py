@@ -90,7 +90,7 @@ def _describe_idx(path: Path, kind: str) -> Description:
     array = read_idx(path)
     sha256 = idx_sha256(array, array.shape)
     name = "labels" if array.ndim == 1 else "images"
-    n_classes = int(array.max(initial=-1)) + 1 if array.ndim == 1 else 0
+    n_classes = int(array.max()) + 1 if array.ndim == 1 and len(array) else 0
     part = Part(name, array.shape, array.dtype.name, sha256, PUBLISHED.get(sha256))
     return Description(shown(path), kind, (part,), n_classes)
 

@@ -128,6 +128,8 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
             shape, fortran, dtype = readers[version](stream)
         except KeyError:
             raise ValueError(f"expected .npy format version 1.0 or 2.0, got {version[0]}.{version[1]}") from None
+        except zipfile.BadZipFile:
+            raise
         except Exception as error:
             # NumPy parses the header as Python and lets pass what the parser raises
             raise ValueError(f"damaged .npy header ({error})") from None

@@ -86,7 +86,9 @@ def load_rows(parts: list[Stored]) -> np.ndarray:
     for part in parts:
         if part.dtype.kind not in "buif":
             raise ValueError(f"expected numbers, got an array of dtype {part.dtype}")
-        if part.shape[1:] != first.shape[1:] or not part.shape:
+        if not part.shape:
+            raise ValueError("expected an array of rows, got a single number")
+        if part.shape[1:] != first.shape[1:]:
             raise ValueError(f"expected arrays of rows of one shape, got {first.shape} and {part.shape}")
     shape = (sum(part.shape[0] for part in parts), *first.shape[1:])
     whole = None if first.dtype == np.uint8 else _whole_pixels(parts, shape)
