@@ -1,5 +1,7 @@
 """What scikit-learn's classes do not have: further parameters, and conversions."""
 
+import _thread
+import threading
 import time
 
 import numpy as np
@@ -179,6 +181,17 @@ def test_interrupt_keeps_the_weights():
     expected = MLPClassifier(**{**SMALL, "max_iter": 3}).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
     assert model.n_iter_ == 3
+
+
+def test_control_c_ends_a_fit():
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    model = MLPClassifier(hidden_layer_sizes=50, max_iter=10**9, n_iter_no_change=np.inf)
+    timer.start()
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        model.fit(X, y)
+    assert model.n_iter_ >= 1
+    assert np.isfinite(model.coefs_[0]).all()
+    assert len(model.predict(X)) == len(X)
 
 
 def test_the_number_of_threads_changes_no_bit():

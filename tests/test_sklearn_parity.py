@@ -189,3 +189,20 @@ def test_gradient_has_scikit_learns_layout():
         expected_loss, expected = theirs._loss_grad_lbfgs(theta, X, Y, weight, *scratch)
         assert loss == pytest.approx(expected_loss, rel=1e-12)
         np.testing.assert_allclose(gradient, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"solver": "sgd", "learning_rate": "adaptive"}, {"early_stopping": True}], ids=str
+)
+def test_stops_when_scikit_learn_stops(settings, capsys):
+    X, y = PROBLEMS["X"], PROBLEMS["multiclass"][1]
+    patience = {"tol": 0.02, "n_iter_no_change": 2, "max_iter": 200, "learning_rate_init": 0.01, "verbose": True}
+    theirs, ours = both("multiclass", **patience, **settings)
+    printed = []
+    for model in (theirs, ours):
+        model.fit(X, y)
+        lines = capsys.readouterr().out.splitlines()
+        printed.append([line for line in lines if line.startswith(("Iteration", "Validation score:"))])
+    assert 3 < theirs.n_iter_ < 200
+    assert_same_course(theirs, ours)
+    assert printed[0] == printed[1]

@@ -6,6 +6,16 @@ Change one import::
 
 float64 data is trained in float64 and follows scikit-learn's loss curve for the same integer ``random_state``; float32
 data is trained in float32. Needs scikit-learn 1.6 or newer (``pip install fastnet[sklearn]``).
+
+On purpose it differs from scikit-learn in this:
+
+* Negative weights, masked or date arrays, labels of mixed types, text or (for Poisson) negative targets, and in
+  ``partial_fit`` or a warm start other layers or outputs than the fitted network's are errors that say so.
+* A batch whose weights are all zero is skipped, where scikit-learn ends in a ``ZeroDivisionError``.
+* Training ends as soon as weights are not finite, and a loss that grew a thousandfold is a ``ConvergenceWarning``.
+* A one-hot y, which both take for independent labels, is a ``UserWarning``.
+* With float32 data, targets are float32 too.
+* ``fit`` with lbfgs prints, if ``verbose``, one line per iteration, and words its convergence warning itself.
 """
 
 try:

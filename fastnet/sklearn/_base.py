@@ -214,7 +214,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         net = self._net(dtype if dtype in (np.float32, np.float64) else np.float64)
-        return net.outputs(as_dtype(X, net.params.dtype))
+        return net.evaluator(as_dtype(X, net.params.dtype), self.n_threads).outputs(net.params)
 
     def to_sklearn(self) -> Any:
         """This fitted estimator as scikit-learn's own class, with equal predictions and without our own parameters."""

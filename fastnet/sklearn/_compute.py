@@ -80,9 +80,9 @@ class Net:
             weight=data.weight,
         )
 
-    def outputs(self, X: Any) -> np.ndarray:
-        """The outputs (n, k) for X (n, d)."""
-        return engine.predict(self.sizes, self.activations, self.params, X)
+    def evaluator(self, X: Any, threads: int | None) -> engine.Evaluator:
+        """What computes the outputs for X (n, d), again and again as the parameters change."""
+        return engine.Evaluator(self.sizes, self.activations, self.params.dtype, X, threads=threads)
 
 
 def as_dtype(X: Any, dtype: Any) -> Any:

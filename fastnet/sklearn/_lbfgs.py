@@ -70,7 +70,7 @@ class _Iterations:
 
     def __init__(self, model: Any, net: Net, objective: Objective, validation_data: Data | None, ends: EpochEnds):
         self._model, self._net, self._objective, self._ends = model, net, objective, ends
-        self._validation = None if validation_data is None else Validation(validation_data, net, model._score_outputs)
+        self._validation = None if validation_data is None else Validation(model, net, validation_data)
         model.validation_loss_curve_ = None if validation_data is None else []
         model.n_iter_ = 0
 

@@ -33,7 +33,7 @@ def fit_stochastic(
         if data.weight is not None:
             checks.refuse_weightless("the weight of the validation rows", validation_data.weight)
             checks.refuse_weightless("the weight of the training rows", data.weight[rows])
-    validation = None if validation_data is None else Validation(validation_data, net, model._score_outputs)
+    validation = None if validation_data is None else Validation(model, net, validation_data)
     model._start_records(validation is not None)
     if model.early_stopping and not hasattr(model, "_best_params"):
         model._best_params = net.params.copy()

@@ -11,14 +11,15 @@ from fastnet.sklearn._compute import Data, Net
 
 
 class Validation:
-    """Measures ``net`` on the rows of ``data``; ``score`` takes outputs (n, k), targets and weight."""
+    """Measures ``net``, the network that ``model`` trains, on the rows of ``data``."""
 
-    def __init__(self, data: Data, net: Net, score: Any):
-        self._data, self._net, self._score = data, net, score
+    def __init__(self, model: Any, net: Net, data: Data):
+        self._score, self._net, self._data = model._score_outputs, net, data
+        self._evaluator = net.evaluator(data.X, model.n_threads)
 
     def measure(self) -> tuple[float, float]:
         """Score and loss at the present parameters, both nan where the outputs are not finite."""
-        outputs = self._net.outputs(self._data.X)
+        outputs = self._evaluator.outputs(self._net.params)
         if not np.isfinite(outputs).all():
             return float("nan"), float("nan")
         return self._score(outputs, self._data), mean_loss(self._net.loss, outputs, self._data)
