@@ -11,7 +11,7 @@ from fastnet.data.dataset import Dataset, idx_sha256
 from fastnet.data.folders import load_folder
 from fastnet.data.formats import format_of, load_file
 from fastnet.data.idx import read_idx
-from fastnet.data.registry import PUBLISHED
+from fastnet.data.known import PUBLISHED
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 
 SHADES = " .:-=+*#%@"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fastnet.data.dataset import Dataset, make_dataset, same_classes
 from fastnet.data.idx import read_images, read_labels
+from fastnet.data.known import FILE_NAMES, present
 from fastnet.data.npz import load_npz_pair
 from fastnet.data.pngs import holds_pngs, load_png_folder
-from fastnet.data.registry import FILE_NAMES, present
 from fastnet.data.source import Source, data_error, told_as_data_errors
 
 NPZ_NAMES = (

@@ -9,11 +9,11 @@ from fastnet.data.dataset import Dataset
 from fastnet.data.folders import load_idx_pair
 from fastnet.data.hdf5 import load_hdf5
 from fastnet.data.idx import is_idx
+from fastnet.data.known import labels_beside
 from fastnet.data.matlab import load_matlab
 from fastnet.data.npz import load_npy, load_npz
 from fastnet.data.pickles import is_pickle, load_pickle
 from fastnet.data.pngs import load_png
-from fastnet.data.registry import labels_beside
 from fastnet.data.source import Source, data_error, told_as_data_errors
 
 Sets = tuple[Dataset, Dataset | None]

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 from fastnet.data.dataset import Dataset
-from fastnet.data.fetch import fetch
+from fastnet.data.download import fetch
 from fastnet.data.folders import load_folder, load_idx_folder
 from fastnet.data.formats import load_file
 from fastnet.data.glyphs import load_glyphs
-from fastnet.data.registry import KNOWN, KnownSet
+from fastnet.data.known import KNOWN, KnownSet
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import DataError
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from fastnet.data.dataset import Dataset
-from fastnet.data.registry import labels_beside
+from fastnet.data.known import labels_beside
 from fastnet.data.source import ALWAYS_ALLOWED, GROWTH, Source, data_error, read_or_map, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from fastnet.data.atomic import appearing
-from fastnet.data.registry import KNOWN, KnownSet, RemoteFile, present
+from fastnet.data.known import KNOWN, KnownSet, RemoteFile, present
 from fastnet.data.source import PIECE, shown
 from fastnet.errors import DataError
 
