@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from fastnet.functions import BETA1, BETA2, CROSS_ENTROPY, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE, SGD, SIGMOID
+from fastnet.kernels import library
 from fastnet.kernels import plan as p
 from fastnet.kernels.lanes import lanes_of
 from fastnet.kernels.skip import BITS, SIDE
@@ -134,6 +135,7 @@ class Stepper:
     """
 
     def __init__(self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None):
+        library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.loss, self.rule = loss, rule
         self.inputs = _Inputs(X, params.dtype)
@@ -208,6 +210,7 @@ class Evaluator:
     """Outputs, classes and losses of one network's shape on one X; see Stepper for the arguments."""
 
     def __init__(self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None):
+        library.load(dtype)
         self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
         self.inputs = _Inputs(X, dtype)
         n = self.inputs.rows
@@ -216,7 +219,7 @@ class Evaluator:
         mode = self.inputs.mode(self.sizes[1], self.dtype.itemsize)
         self.workspace = Workspace(
             self.sizes, self.activations, dtype, chunk=rows * self.threads, threads=self.threads, rule=SGD, loss=loss,
-            input=mode,
+            input=mode, trains=False,
         )  # fmt: skip
 
     def outputs(self, params: np.ndarray) -> np.ndarray:

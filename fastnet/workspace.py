@@ -125,11 +125,13 @@ class Workspace:
     """Buffers and tables for one network, for ``chunk`` rows at a time (a multiple of 16) and a number of threads.
 
     ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
+    ``trains`` is False for prediction alone;
     ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk.
     """
 
     def __init__(
-        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0, keep_gradient=False
+        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0, keep_gradient=False,
+        trains=True
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
@@ -152,7 +154,7 @@ class Workspace:
         plan[p.ZEROS] = offsets.take(round_up(sizes[-1], lanes))
         self.scratch = offsets.end  # all that follows is written before it is read
 
-        plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK] = len(self.panels), input, chunk
+        plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK], plan[p.TRAINS] = len(self.panels), input, chunk, trains
         plan[p.GRAIN] = SIDE if input == p.SKIP else 2
         plan[p.RULE], plan[p.LOSS] = rule, loss
         plan[p.FACTOR], plan[p.STATS], plan[p.ROW_LOSS] = (offsets.take(n * chunk) for n in (1, 2, 1))

@@ -4,13 +4,15 @@ A unit is a block of rows of one layer's W, as high as a panel is wide; it has o
 scratch, or in `memory` at GRADIENT where it is summed over several chunks of rows or wanted for itself.
 """
 
+import numpy as np
 from numba import carray
 
 from fastnet.kernels import plan as p
-from fastnet.kernels.forward import clear, group_width, tile_height
 from fastnet.kernels.inputs import is_bytes
-from fastnet.kernels.jit import serial
+from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.lists import column_lists
+from fastnet.kernels.shapes import clear, group_width, tile_height
 from fastnet.kernels.skip import WIDEST, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
 from fastnet.kernels.update import N_ROW, prefetch_block, transpose_square, update_block
@@ -60,7 +62,7 @@ def transpose_block(memory, layer, v, vectors, row):
             transpose_square(at(memory, target + b * width + a), at(memory, source + a * width + b), width)
 
 
-@serial
+@inlined
 def update_panel(memory, coefficients, squares, w, g, rows, vectors, plan):
     """The optimizer on one panel's block of rows, at w, with the gradient at g; both NV vectors wide."""
     width, first = NV * lanes(at(memory, 0)), w + plan[p.MOMENTS]
@@ -70,7 +72,7 @@ def update_panel(memory, coefficients, squares, w, g, rows, vectors, plan):
     )
 
 
-@serial
+@inlined
 def prefetch_panel(memory, w, rows, plan):
     """Fetch the weights and moments that the optimizer will want, while the gradient is computed."""
     width = NV * lanes(at(memory, 0))
@@ -102,37 +104,12 @@ def bias_update(memory, coefficients, scratch, squares, layer, n, update, accumu
 
 
 @serial
-def column_lists(X, indices, indptr, memory, samples, lists, first, last, n, plan):
-    """The batch's entries of inputs first <= k < last of a CSR matrix, listed by input: a counting sort."""
-    counts, ends, before = plan[p.COUNTS], plan[p.ENDS], 0
-    for k in range(first, last):
-        lists[counts + k] = 0
-    for r in range(n):
-        for t in range(indptr[samples[r]], indptr[samples[r] + 1]):
-            k = indices[t]
-            if first <= k < last:
-                lists[counts + k] += 1
-            elif k < first:
-                before += 1
-    for k in range(first, last):
-        lists[ends + k] = before
-        before += lists[counts + k]
-    for r in range(n):
-        for t in range(indptr[samples[r]], indptr[samples[r] + 1]):
-            k = indices[t]
-            if first <= k < last:
-                e = lists[ends + k]
-                lists[plan[p.ENTRIES] + e], memory[plan[p.VALUES] + e] = r, X[t]
-                lists[ends + k] = e + 1
-
-
-@serial
 def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n, update, accumulate, plan, layers):
     """All columns of one block of rows of W: gradient, optimizer, transposed copy."""
     l, row, rows = unit[p.LAYER], unit[p.FIRST_ROW], unit[p.ROWS]
     layer, lane = layers[l], lanes(at(memory, 0))
     width, skip, stored = NV * lane, l == 0 and plan[p.INPUT] != p.DENSE, plan[p.GRADIENT]
-    v = 0
+    v = np.int64(0)  # a literal would be a type of its own
     while v < layer[p.VECTORS]:
         left = layer[p.VECTORS] - v
         vectors = group_width(min(left, WIDEST)) if skip else min(left, NV)
@@ -162,7 +139,7 @@ def share_of_units(
     scratch, lane = plan[p.SCRATCH] + thread * plan[p.SCRATCH_SIZE], lanes(at(memory, 0))
     begin, end = split[thread], split[thread + 1]
     if plan[p.INPUT] == p.LISTS:
-        first, last = layers[0, p.FAN_IN], 0
+        first, last = layers[0, p.FAN_IN], np.int64(0)
         for u in range(begin, end):
             if units[u, p.LAYER] == 0:
                 first = min(first, units[u, p.FIRST_ROW])

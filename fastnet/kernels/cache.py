@@ -43,6 +43,44 @@ def folder() -> Path:
     return Path(numba.config.CACHE_DIR) / "fastnet" if numba.config.CACHE_DIR else cache_dir() / "kernels"
 
 
+def read(name: str) -> bytes | None:
+    """What `write` kept under that name; None if there is nothing or it is damaged."""
+    try:
+        data = (folder() / name).read_bytes()
+    except OSError:
+        return None
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+
+
+def write(name: str, data: bytes) -> None:
+    """Keep ``data``, whole or not at all; where nothing can be written, it is compiled again next time."""
+    path = folder() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(data).digest() + data)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError:
+        pass
+
+
+def key(*parts) -> str:
+    """A file name for what ``parts``, the sources and the compiler together determine."""
+    text = repr((source_stamp(), *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:32] + ".bin"
+
+
+def compiling(what: str) -> None:
+    """Tell the listeners."""
+    for listener in tuple(listeners):
+        listener(what)
+
+
 class KernelCache:
     """What a Numba dispatcher asks of its cache, for one kernel."""
 
@@ -53,39 +91,21 @@ class KernelCache:
     def cache_path(self):
         return str(folder())
 
-    def _path(self, sig, codegen) -> Path:
-        key = (source_stamp(), self.function.__qualname__, str(sig), codegen.magic_tuple())
-        return folder() / f"{self.function.__name__}-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.bin"
+    def _name(self, sig, codegen) -> str:
+        return f"{self.function.__name__}-{key(self.function.__qualname__, str(sig), codegen.magic_tuple())}"
 
     def load_overload(self, sig, target_context):
         """The compiled kernel for this signature, or None."""
         target_context.refresh()
-        try:
-            data = self._path(sig, target_context.codegen()).read_bytes()
-            if hashlib.sha256(data[32:]).digest() == data[:32]:
-                return CompileResult._rebuild(target_context, *pickle.loads(data[32:]))
-        except OSError:
-            pass
-        for listener in listeners:
-            listener(self.function.__name__)
-        return None
+        data = read(self._name(sig, target_context.codegen()))
+        if data is None:
+            compiling(self.function.__name__)
+            return None
+        return CompileResult._rebuild(target_context, *pickle.loads(data))
 
     def save_overload(self, sig, compiled):
-        """Keep the compiled kernel; where nothing can be written, it is compiled again next time."""
-        data = dumps(compiled._reduce())
-        path = self._path(sig, compiled.codegen)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(hashlib.sha256(data).digest() + data)
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-        except OSError:
-            pass
+        """Keep the compiled kernel."""
+        write(self._name(sig, compiled.codegen), dumps(compiled._reduce()))
 
     def enable(self):
         """Asked for by Numba; this cache is always on."""

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastnet.functions import EXP, IDENTITY, RELU, SIGMOID, TANH
-from fastnet.kernels.lanes import I32, I64, Emit, const, local_function
+from fastnet.kernels.lanes import I32, I64, Emit, call_one_of, const, declared
 
 # itemsize: degree of the polynomial, first and last argument of interest, ln 2 as a short and a remaining part.
 _EXP = {4: (7, -104.0, 89.0, 0.693359375, -2.12194440054690583e-4),
@@ -112,43 +112,33 @@ def _over_rows(e, rows, ld, vectors, body):
 
 def _activate_function(module, scalar, code):
     pointer = scalar.as_pointer()
-    fn, new = local_function(module, f"fastnet_activate_{scalar}_{code}", [pointer, I64, pointer, I64, I64])
-    if new:
-        z, ld, bias, rows, vectors = fn.args
-        e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+    return declared(module, f"fastnet_activate_{scalar}_{code}", [pointer, I64, pointer, I64, I64])
 
-        def body(at, column):
-            e.store(FORWARD[code](e, e.b.fadd(e.load(z, at), e.load(bias, column))), z, at)
 
-        _over_rows(e, rows, ld, vectors, body)
-    return fn
+def _activate(e, code, z, ld, bias, rows, vectors):
+    def body(at, column):
+        e.store(FORWARD[code](e, e.b.fadd(e.load(z, at), e.load(bias, column))), z, at)
+
+    _over_rows(e, rows, ld, vectors, body)
 
 
 def _derivative_function(module, scalar, code):
     pointer = scalar.as_pointer()
-    fn, new = local_function(module, f"fastnet_derivative_{scalar}_{code}", [pointer, pointer, I64, I64, I64])
-    if new:
-        delta, a, ld, rows, vectors = fn.args
-        e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
-        _over_rows(
-            e, rows, ld, vectors, lambda at, _: e.store(BACKWARD[code](e, e.load(delta, at), e.load(a, at)), delta, at)
-        )
-    return fn
+    return declared(module, f"fastnet_derivative_{scalar}_{code}", [pointer, pointer, I64, I64, I64])
+
+
+def _derivative(e, code, delta, a, ld, rows, vectors):
+    def body(at, _):
+        e.store(BACKWARD[code](e, e.load(delta, at), e.load(a, at)), delta, at)
+
+    _over_rows(e, rows, ld, vectors, body)
 
 
 def _call_by_code(context, builder, signature, args, table, function):
     """Call ``function(module, scalar, code)`` for the run-time activation code, the last argument."""
     *operands, code = args
     scalar = context.get_value_type(signature.args[0].dtype)
-    done = builder.function.append_basic_block("done")
-    switch = builder.switch(code, done)
-    for c in table:
-        block = builder.function.append_basic_block(f"code_{c}")
-        switch.add_case(const(c), block)
-        builder.position_at_end(block)
-        builder.call(function(builder.module, scalar, c), operands)
-        builder.branch(done)
-    builder.position_at_end(done)
+    call_one_of(builder, code, {c: function(builder.module, scalar, c) for c in table}, operands)
     return context.get_dummy_value()
 
 
@@ -186,11 +176,11 @@ def _fold(e, v, combine):
 
 def _softmax_function(module, scalar):
     pointer = scalar.as_pointer()
-    fn, new = local_function(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64, I64])
-    if not new:
-        return fn
-    z, ld, factor, stats, rows, k = fn.args
-    e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+    return declared(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64, I64])
+
+
+def _softmax(e, z, ld, factor, stats, rows, k):
+    """Emit the body of `softmax_rows`."""
     b = e.b
     lane = ir.Constant(ir.VectorType(I64, e.lanes), list(range(e.lanes)))
     low = e.constant(float("-inf"))
@@ -231,7 +221,16 @@ def _softmax_function(module, scalar):
 
     e.loop(const(0), rows, 1, [], row, "row")
     b.ret_void()
-    return fn
+
+
+def define(module, scalar):
+    """Add activations, derivatives and softmax to the vector library."""
+    for table, function, body in ((FORWARD, _activate_function, _activate), (BACKWARD, _derivative_function, _derivative)):
+        for code in table:
+            fn = function(module, scalar, code)
+            body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), code, *fn.args)
+    fn = _softmax_function(module, scalar)
+    _softmax(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
 @intrinsic

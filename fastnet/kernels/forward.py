@@ -2,33 +2,18 @@
 
 import math
 
-from numba import carray
+import numpy as np
 
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, IDENTITY, MSE, POISSON, SIGMOID
 from fastnet.kernels import plan as p
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
-from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags, values_at
-from fastnet.kernels.jit import serial
+from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags
+from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
-from fastnet.kernels.skip import walk, walk_list
-from fastnet.kernels.tile import MR, NV, tile_rows
-
-
-@serial
-def tile_height(left):
-    """Rows of the next tile: ``left`` rows go into as few tiles as possible, of nearly equal and even height."""
-    tiles = (left + MR - 1) // MR
-    height = (left + tiles - 1) // tiles
-    height += height & 1
-    if height > left:
-        height = max(1, left - 1)
-    return height
-
-
-@serial
-def group_width(left):
-    """Vectors of the next walk, of ``left``: a width that `walk` has."""
-    return 8 if left >= 8 else 6 if left >= 6 else 4 if left >= 4 else left
+from fastnet.kernels.lists import lists_forward
+from fastnet.kernels.shapes import clear, group_width, tile_height
+from fastnet.kernels.skip import walk
+from fastnet.kernels.tile import NV, tile_rows
 
 
 @serial
@@ -57,13 +42,6 @@ def layer_forward(memory, layer, first, last, activation):
 
 
 @serial
-def clear(pointer, n):
-    x = carray(pointer, (n,))
-    for i in range(n):
-        x[i] = 0
-
-
-@serial
 def skip_forward(X, memory, flags, samples, first, last, plan, layers, activation):
     """A_OUT = f(X W + b) of the first layer, with work for the nonzero inputs only."""
     layer = layers[0]
@@ -72,7 +50,7 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
     for r in range(first, last):
         row, values = flags_at(X, flags, samples[numbers + r] * K), at(memory, layer[p.A_IN] + r * layer[p.LD_IN])
         clear(at(memory, out + r * ld), ld)
-        v = 0
+        v = np.int64(0)  # a literal would be a type of its own and compile everything below twice
         while v < layer[p.VECTORS]:
             width = group_width(layer[p.VECTORS] - v)
             panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
@@ -83,33 +61,14 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
 
 
 @serial
-def lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation):
-    """A_OUT = f(X W + b) of the first layer for rows of a CSR matrix."""
-    layer = layers[0]
-    n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
-    for r in range(first, last):
-        begin, end = indptr[samples[r]], indptr[samples[r] + 1]
-        clear(at(memory, out + r * ld), ld)
-        v = 0
-        while v < layer[p.VECTORS]:
-            width = group_width(layer[p.VECTORS] - v)
-            panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
-            row, values = at(indices, begin), values_at(X, memory, begin)
-            walk_list(target, NV * n, row, values, end - begin, at(memory, panel), NV * n, layer[p.PANEL], width)
-            v += width
-    z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
-    activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
-
-
-@serial
-def network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, training):
+def network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers):
     """All layers for rows first <= r < last; the last layer's Z stays without its activation."""
     final = plan[p.N_LAYERS] - 1
     activation = IDENTITY if final == 0 else layers[0, p.ACTIVATION]
     if plan[p.INPUT] == p.LISTS:
         lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation)
     elif plan[p.INPUT] == p.SKIP:
-        if training or not is_bytes(X):
+        if plan[p.TRAINS] or not is_bytes(X):
             prepare_flags(X, memory, flags, samples, first, last, plan, layers)
         skip_forward(X, memory, flags, samples, first, last, plan, layers, activation)
     else:
@@ -119,7 +78,7 @@ def network_forward(X, indices, indptr, memory, flags, samples, first, last, pla
         layer_forward(memory, layers[l], first, last, IDENTITY if l == final else layers[l, p.ACTIVATION])
 
 
-@serial
+@inlined
 def target_at(labels, targets, sample, j, k):
     """Target of output j: from the label's one-hot row (the label itself for a single output), or as given."""
     if labels.size:
@@ -199,6 +158,6 @@ def share_of_rows(
     first, last = grains * thread // threads * grain, min(n, grains * (thread + 1) // threads * grain)
     if first < last:
         choose(samples, order, start, first, last, plan)
-        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, True)
+        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
         output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
         network_backward(memory, first, last, plan, layers)

@@ -10,7 +10,7 @@ from numba import carray, types
 from numba.extending import overload
 
 from fastnet.kernels import plan as p
-from fastnet.kernels.jit import serial
+from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, prefetch
 from fastnet.kernels.skip import SIDE, transpose_bytes
 
@@ -65,19 +65,7 @@ def _(X, flags, offset):
     return lambda X, flags, offset: at(flags, offset)
 
 
-def values_at(X, memory, offset):
-    raise NotImplementedError
-
-
-@overload(values_at)
-def _(X, memory, offset):
-    """Pointer to the entries of a CSR matrix, which are never bytes (`memory` only gives that branch its type)."""
-    if _is_bytes(X):
-        return lambda X, memory, offset: at(memory, 0)
-    return lambda X, memory, offset: at(X, offset)
-
-
-@serial
+@inlined
 def choose(samples, order, start, first, last, plan):
     """samples[r] = number of the row of X in row r of the batch; the last is repeated up to a multiple of GRAIN rows.
 
@@ -90,13 +78,13 @@ def choose(samples, order, start, first, last, plan):
         samples[plan[p.CHUNK] + r] = row
 
 
-@serial
+@inlined
 def flag_rows(X, plan):
     """Where in ``samples`` the rows are numbered as `flags_at` wants them."""
     return 0 if is_bytes(X) else plan[p.CHUNK]
 
 
-@serial
+@inlined
 def raise_flags(target, source, n):
     """target[k] = 1 where source[k] is not zero (NaN is not), else 0."""
     t, s = carray(target, (n,)), carray(source, (n,))

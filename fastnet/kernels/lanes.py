@@ -111,16 +111,22 @@ class Emit:
         return phis
 
 
-def local_function(module, name, arguments):
-    """(function, is_new): a void helper of this module that is compiled once and not inlined into every caller."""
-    fn = module.globals.get(name)
-    if fn is not None:
-        return fn, False
-    fn = ir.Function(module, ir.FunctionType(VOID, arguments), name)
-    fn.linkage = "linkonce_odr"
-    fn.attributes.add("noinline")
-    fn.attributes.add("nounwind")
-    return fn, True
+def declared(module, name, arguments):
+    """The function ``name`` of the vector library (fastnet.kernels.library), as seen from ``module``."""
+    return module.globals.get(name) or ir.Function(module, ir.FunctionType(VOID, arguments), name)
+
+
+def call_one_of(builder, key, functions, operands):
+    """Call functions[key] for a key known only when the code runs: a switch; other keys call nothing."""
+    done = builder.function.append_basic_block("called")
+    switch = builder.switch(key, done)
+    for value, function in functions.items():
+        block = builder.function.append_basic_block(f"case_{value}")
+        switch.add_case(const(value), block)
+        builder.position_at_end(block)
+        builder.call(function, operands)
+        builder.branch(done)
+    builder.position_at_end(done)
 
 
 @intrinsic

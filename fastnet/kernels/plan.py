@@ -26,6 +26,7 @@ N_COLUMNS = 14
 # Entries of plan.
 (
     N_LAYERS,
+    TRAINS,  # 1: a step, whose gradient wants the transposed flags; 0: outputs alone
     INPUT,  # DENSE, SKIP or LISTS
     CHUNK,  # rows that the buffers hold, a multiple of 16
     GRAIN,  # a thread's rows start at a multiple of this
@@ -48,8 +49,8 @@ N_COLUMNS = 14
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(23)
-N_PLAN = 23
+) = range(24)
+N_PLAN = 24
 
 DENSE, SKIP, LISTS = range(3)
 

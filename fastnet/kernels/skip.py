@@ -11,12 +11,13 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import I1, I8, I64, Emit, const, local_function
+from fastnet.kernels.lanes import I1, I8, I32, I64, Emit, call_one_of, const, declared
 
 BITS = 64  # inputs per mask; fewer mean more loop exits, each a likely misprediction
 WIDEST = 8  # accumulators of one walk: enough for 64 float32 outputs on AVX2, 128 on AVX-512
 WIDTHS = (8, 6, 4, 3, 2, 1)
 FLAGS = ir.VectorType(I8, BITS)
+SIDE = 16  # bytes are transposed in registers, SIDE x SIDE at a time
 
 
 def _masked_sum(e, acc, mask, value_at, row_at):
@@ -100,10 +101,7 @@ def _walk(e, vectors, out, out_panel, flags, n, by_table, table, values, value_s
 def _walk_function(module, scalar, vectors):
     pointer = scalar.as_pointer()
     arguments = [pointer, I64, I8.as_pointer(), I64, I64, pointer, pointer, I64, pointer, I64, I64]
-    fn, new = local_function(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
-    if new:
-        _walk(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
-    return fn
+    return declared(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
 
 
 def _list(e, vectors, out, out_panel, indices, values, n, rows, row_step, row_panel):
@@ -124,26 +122,46 @@ def _list(e, vectors, out, out_panel, indices, values, n, rows, row_step, row_pa
 
 def _list_function(module, scalar, vectors):
     pointer = scalar.as_pointer()
-    arguments = [pointer, I64, ir.IntType(32).as_pointer(), pointer, I64, pointer, I64, I64]
-    fn, new = local_function(module, f"fastnet_list_{scalar}_{vectors}", arguments)
-    if new:
-        _list(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
-    return fn
+    arguments = [pointer, I64, I32.as_pointer(), pointer, I64, pointer, I64, I64]
+    return declared(module, f"fastnet_list_{scalar}_{vectors}", arguments)
+
+
+def _transpose_function(module):
+    return declared(module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64])
+
+
+def _transpose(b, dst, ld, src, order, stride):
+    """Emit the body of `transpose_bytes`: four rounds of interleaving."""
+    vec = ir.VectorType(I8, SIDE)
+    half = [[v for i in range(h, h + SIDE // 2) for v in (i, SIDE + i)] for h in (0, SIDE // 2)]
+    low, high = (ir.Constant(ir.VectorType(I32, SIDE), lanes) for lanes in half)
+    rows = []
+    for i in range(SIDE):
+        row = b.gep(src, [b.mul(b.load(b.gep(order, [const(i)])), stride)])
+        rows.append(b.load(b.bitcast(row, vec.as_pointer())))
+        rows[-1].align = 1
+    for _ in range(4):
+        rows = [b.shuffle_vector(rows[i], rows[i + 8], part) for i in range(8) for part in (low, high)]
+    for i in range(SIDE):
+        b.store(rows[i], b.bitcast(b.gep(dst, [b.mul(const(i), ld)]), vec.as_pointer())).align = 1
+    b.ret_void()
+
+
+def define(module, scalar):
+    """Add the walks of every width and the transpose of bytes to the vector library."""
+    for vectors in WIDTHS:
+        for function, body in ((_walk_function, _walk), (_list_function, _list)):
+            fn = function(module, scalar, vectors)
+            body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
+    fn = _transpose_function(module)
+    _transpose(ir.IRBuilder(fn.append_basic_block("entry")), *fn.args)
 
 
 def _dispatch(context, builder, signature, args, function):
     """Call ``function(module, scalar, vectors)`` for the run-time number of vectors, the last argument."""
     *operands, vectors = args
     scalar = context.get_value_type(signature.args[0].dtype)
-    done = builder.function.append_basic_block("walked")
-    switch = builder.switch(vectors, done)
-    for v in WIDTHS:
-        block = builder.function.append_basic_block(f"walk_{v}")
-        switch.add_case(const(v), block)
-        builder.position_at_end(block)
-        builder.call(function(builder.module, scalar, v), operands)
-        builder.branch(done)
-    builder.position_at_end(done)
+    call_one_of(builder, vectors, {v: function(builder.module, scalar, v) for v in WIDTHS}, operands)
     return context.get_dummy_value()
 
 
@@ -175,28 +193,13 @@ def walk_list(typingctx, out, out_panel, indices, values, n, rows, row_step, row
     return sig, codegen
 
 
-SIDE = 16  # bytes transposed in registers, SIDE x SIDE at a time: four rounds of interleaving
-
-
 @intrinsic
 def transpose_bytes(typingctx, dst, ld, src, order, stride):
-    """dst[k * ld + i] = src[order[i] * stride + k] for i, k < 16."""
+    """dst[k * ld + i] = src[order[i] * stride + k] for i, k < SIDE."""
     sig = types.void(dst, types.intp, src, order, types.intp)
 
     def codegen(context, builder, signature, args):
-        dst, ld, src, order, stride = args
-        b, vec = builder, ir.VectorType(I8, SIDE)
-        half = [[v for i in range(h, h + SIDE // 2) for v in (i, SIDE + i)] for h in (0, SIDE // 2)]
-        low, high = (ir.Constant(ir.VectorType(ir.IntType(32), SIDE), lanes) for lanes in half)
-        rows = []
-        for i in range(SIDE):
-            row = b.gep(src, [b.mul(b.load(b.gep(order, [const(i)])), stride)])
-            rows.append(b.load(b.bitcast(row, vec.as_pointer())))
-            rows[-1].align = 1
-        for _ in range(4):
-            rows = [b.shuffle_vector(rows[i], rows[i + 8], part) for i in range(8) for part in (low, high)]
-        for i in range(SIDE):
-            b.store(rows[i], b.bitcast(b.gep(dst, [b.mul(const(i), ld)]), vec.as_pointer())).align = 1
+        builder.call(_transpose_function(builder.module), args)
         return context.get_dummy_value()
 
     return sig, codegen

@@ -5,6 +5,7 @@ rows, then the weights, that it writes, and each sum has one order, so the bits 
 A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
 """
 
+import numpy as np
 from numba import prange
 
 from fastnet.functions import L2, SCALE, SOFTMAX
@@ -14,11 +15,11 @@ from fastnet.kernels.elementwise import activate, softmax_rows
 from fastnet.kernels.floats import flush_denormals, restore_denormals
 from fastnet.kernels.forward import network_forward, output_loss, share_of_rows
 from fastnet.kernels.inputs import choose
-from fastnet.kernels.jit import parallel, serial
+from fastnet.kernels.jit import inlined, parallel_entry, serial
 from fastnet.kernels.lanes import at, lanes
 
 
-@serial
+@inlined
 def sum_of_losses(memory, n, plan):
     total = 0.0
     for r in range(n):
@@ -26,7 +27,7 @@ def sum_of_losses(memory, n, plan):
     return total
 
 
-@serial
+@inlined
 def sum_of_squares(memory, units, plan):
     """Squares of all weights before the step; each unit left a vector of partial sums."""
     lane, total = lanes(at(memory, 0)), 0.0
@@ -36,7 +37,7 @@ def sum_of_squares(memory, units, plan):
     return total
 
 
-@parallel
+@parallel_entry
 def train_steps(
     losses, memory, flags, samples, lists, X, indices, indptr, labels, targets, weights, order, batch_size,
     coefficients, update, plan, layers, units, split,
@@ -56,12 +57,12 @@ def train_steps(
             if threads == 1:
                 state = flush_denormals()
                 share_of_rows(
-                    0, 1, n, X, indices, indptr, order, start, labels, targets, weights, scale,
+                    np.int64(0), threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
                     memory, flags, samples, plan, layers,
                 )  # fmt: skip
                 loss += sum_of_losses(memory, n, plan)
                 share_of_units(
-                    0, n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
+                    np.int64(0), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
                     plan, layers,
                 )  # fmt: skip
                 restore_denormals(state)
@@ -69,7 +70,7 @@ def train_steps(
                 for t in prange(threads):
                     state = flush_denormals()
                     share_of_rows(
-                        t, threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
+                        np.int64(t), threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
                         memory, flags, samples, plan, layers,
                     )  # fmt: skip
                     restore_denormals(state)
@@ -77,7 +78,7 @@ def train_steps(
                 for t in prange(threads):
                     state = flush_denormals()
                     share_of_units(
-                        t, n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
+                        np.int64(t), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
                         plan, layers,
                     )  # fmt: skip
                     restore_denormals(state)
@@ -117,7 +118,7 @@ def store_classes(classes, memory, samples, first, last, plan, layers):
         classes[samples[r]] = best if k > 1 else memory[z + r * ld] > 0
 
 
-@parallel
+@parallel_entry
 def predict_rows(
     outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers, threads, n,
 ):  # fmt: skip
@@ -133,13 +134,13 @@ def predict_rows(
             first, start = t * block, q * block - t * block
             last = first + min(block, n - q * block)
             choose(samples, samples[:0], start, first, last, plan)
-            network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers, False)
+            network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
             if classes.size:
                 store_classes(classes, memory, samples, first, last, plan, layers)
             if outputs.size:
                 store_outputs(outputs, memory, samples, first, last, plan, layers)
             elif row_loss.size:
-                output_loss(memory, samples, labels, targets, memory[:0], first, last, 1.0, plan, layers)
+                output_loss(memory, samples, labels, targets, memory[:0], first, last, memory.dtype.type(1), plan, layers)
                 for r in range(first, last):
                     row_loss[samples[r]] = memory[plan[p.ROW_LOSS] + r]
         restore_denormals(state)

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import I64, REGISTERS, Emit, const, local_function
+from fastnet.kernels.lanes import I1, I64, REGISTERS, Emit, call_one_of, const, declared
 
 NV = 2  # vectors across; two B loads feed up to 28 FMAs
 MR = 14 if REGISTERS == 32 else 6
@@ -71,36 +71,34 @@ def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate):
 def _tile_function(module, scalar, rows, vectors, by_rows):
     pointer = scalar.as_pointer()
     name = f"fastnet_tile_{scalar}_{rows}x{vectors}_{'rows' if by_rows else 'columns'}"
-    arguments = [pointer, I64, pointer, I64, pointer, I64, I64, ir.IntType(1)]
-    fn, new = local_function(module, name, arguments)
-    if new:
-        for i in (0, 2, 4):
-            fn.args[i].add_attribute("noalias")
-        builder = ir.IRBuilder(fn.append_basic_block("entry"))
-        _multiply(Emit(builder, scalar), rows, vectors, by_rows, *fn.args)
-    return fn
+    return declared(module, name, [pointer, I64, pointer, I64, pointer, I64, I64, I1])
+
+
+def define(module, scalar):
+    """Add the tile of every shape to the vector library."""
+    for rows in HEIGHTS:
+        for vectors in range(1, NV + 1):
+            for by_rows in (True, False):
+                fn = _tile_function(module, scalar, rows, vectors, by_rows)
+                for i in (0, 2, 4):
+                    fn.args[i].add_attribute("noalias")
+                builder = ir.IRBuilder(fn.append_basic_block("entry"))
+                _multiply(Emit(builder, scalar), rows, vectors, by_rows, *fn.args)
 
 
 def _make_tile(by_rows):
     @intrinsic
     def tile(typingctx, C, ldc, A, lda, B, ldb, K, accumulate, rows, vectors):
-        sig = types.void(C, types.intp, A, types.intp, B, types.intp, types.intp, types.boolean, types.intp, types.intp)
+        n = types.intp
+        sig = types.void(C, n, A, n, B, n, n, types.boolean, n, n)
 
         def codegen(context, builder, signature, args):
             *operands, accumulate, rows, vectors = args
             scalar = context.get_value_type(signature.args[0].dtype)
-            accumulate = builder.trunc(accumulate, ir.IntType(1)) if accumulate.type.width > 1 else accumulate
-            done = builder.function.append_basic_block("tile_done")
-            # One call site for every shape: a switch over rows * 4 + vectors.
-            switch = builder.switch(builder.add(builder.mul(rows, const(4)), vectors), done)
-            for r in HEIGHTS:
-                for v in range(1, NV + 1):
-                    block = builder.function.append_basic_block(f"tile_{r}x{v}")
-                    switch.add_case(const(4 * r + v), block)
-                    builder.position_at_end(block)
-                    builder.call(_tile_function(builder.module, scalar, r, v, by_rows), [*operands, accumulate])
-                    builder.branch(done)
-            builder.position_at_end(done)
+            shapes = [(r, v) for r in HEIGHTS for v in range(1, NV + 1)]
+            tiles = {4 * r + v: _tile_function(builder.module, scalar, r, v, by_rows) for r, v in shapes}
+            key = builder.add(builder.mul(rows, const(4)), vectors)
+            call_one_of(builder, key, tiles, [*operands, accumulate])
             return context.get_dummy_value()
 
         return sig, codegen

@@ -21,7 +21,7 @@ from fastnet.functions import (
     STEP_GRADIENT,
     STEP_VELOCITY,
 )
-from fastnet.kernels.lanes import CACHE_LINE, I32, I64, Emit, const, local_function
+from fastnet.kernels.lanes import CACHE_LINE, I32, I64, Emit, call_one_of, const, declared
 
 
 def _sgd(e, g, c, at, first, second):
@@ -53,13 +53,12 @@ RULES = {SGD: _sgd, MOMENTUM: _momentum, ADAM: _adam}
 
 
 def _update_function(module, scalar, rule):
-    pointer = scalar.as_pointer()
-    arguments = [pointer] * 6 + [I64] * 4
-    fn, new = local_function(module, f"fastnet_update_{scalar}_{rule}", arguments)
-    if not new:
-        return fn
-    w, first, second, squares, g, coefficients, rows, vectors, ld, ldg = fn.args
-    e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+    arguments = [scalar.as_pointer()] * 6 + [I64] * 4
+    return declared(module, f"fastnet_update_{scalar}_{rule}", arguments)
+
+
+def _update(e, rule, w, first, second, squares, g, coefficients, rows, vectors, ld, ldg):
+    """Emit the body of `update_block`."""
     b = e.b
     c = [e.splat(b.load(e.gep(coefficients, i))) for i in range(N_ROW)]
     keep = b.fsub(e.constant(1.0), c[DECAY])
@@ -81,7 +80,6 @@ def _update_function(module, scalar, rule):
     (total,) = e.loop(const(0), rows, 1, [e.load(squares)], row, "row")
     e.store(total, squares)
     b.ret_void()
-    return fn
 
 
 @intrinsic
@@ -97,15 +95,7 @@ def update_block(typingctx, W, first, second, squares, g, coefficients, rows, ve
     def codegen(context, builder, signature, args):
         *operands, rule = args
         scalar = context.get_value_type(signature.args[0].dtype)
-        done = builder.function.append_basic_block("updated")
-        switch = builder.switch(rule, done)
-        for code in RULES:
-            block = builder.function.append_basic_block(f"rule_{code}")
-            switch.add_case(const(code), block)
-            builder.position_at_end(block)
-            builder.call(_update_function(builder.module, scalar, code), operands)
-            builder.branch(done)
-        builder.position_at_end(done)
+        call_one_of(builder, rule, {r: _update_function(builder.module, scalar, r) for r in RULES}, operands)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -132,11 +122,11 @@ def prefetch_block(typingctx, pointer, n):
 
 def _transpose_function(module, scalar):
     pointer = scalar.as_pointer()
-    fn, new = local_function(module, f"fastnet_transpose_{scalar}", [pointer, pointer, I64])
-    if not new:
-        return fn
-    dst, src, ld = fn.args
-    e = Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar)
+    return declared(module, f"fastnet_transpose_{scalar}", [pointer, pointer, I64])
+
+
+def _transpose(e, dst, src, ld):
+    """Emit the body of `transpose_square`: log2(lanes) rounds of interleaving, in registers."""
     b, n = e.b, e.lanes
     half = [[v for i in range(h, h + n // 2) for v in (i, n + i)] for h in (0, n // 2)]
     low, high = (ir.Constant(ir.VectorType(I32, n), lanes) for lanes in half)
@@ -146,12 +136,20 @@ def _transpose_function(module, scalar):
     for i in range(n):
         e.store(rows[i], dst, b.mul(const(i), ld))
     b.ret_void()
-    return fn
+
+
+def define(module, scalar):
+    """Add the update of every rule and the transpose of a square to the vector library."""
+    for rule in RULES:
+        fn = _update_function(module, scalar, rule)
+        _update(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), rule, *fn.args)
+    fn = _transpose_function(module, scalar)
+    _transpose(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
 @intrinsic
 def transpose_square(typingctx, dst, src, ld):
-    """dst[j * ld + i] = src[i * ld + j] for i, j < lanes: log2(lanes) rounds of interleaving, in registers."""
+    """dst[j * ld + i] = src[i * ld + j] for i, j < lanes."""
     sig = types.void(dst, src, types.intp)
 
     def codegen(context, builder, signature, args):

@@ -1,0 +1,61 @@
+"""The vector library: every micro-kernel of one element type, compiled once and found by name.
+
+Linked into each Numba function that uses them, the micro-kernels would be optimized and translated again at every level
+of the call tree (24 s instead of 10 s for a first run). They are one LLVM module instead, kept on disk like the kernels;
+their addresses are given to LLVM as symbols, which Numba's code then calls.
+"""
+
+import threading
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba.core.registry import cpu_target
+
+from fastnet.kernels import cache, elementwise, skip, tile, update
+
+SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
+_engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype; they own the machine code
+_lock = threading.Lock()
+
+
+def source(dtype: str) -> ir.Module:
+    """The library as LLVM IR."""
+    module = ir.Module(f"fastnet_{dtype}")
+    for part in (tile, skip, elementwise, update):
+        part.define(module, SCALARS[dtype])
+    return module
+
+
+def _compile(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
+    """Object code of a module."""
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(parsed, builder)
+    return machine.emit_object(parsed)
+
+
+def load(dtype) -> None:
+    """Make the micro-kernels of "float32" or "float64" known to LLVM; must come before a kernel of that type is called."""
+    dtype = np.dtype(dtype).name
+    with _lock:
+        if dtype in _engines:
+            return
+        triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+        target = llvm.Target.from_triple(triple)
+        machine = target.create_target_machine(cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True)
+        module, name = source(dtype), f"library-{cache.key(dtype, triple, cpu, features)}"
+        names = [fn.name for fn in module.functions if not fn.is_declaration]
+        code = cache.read(name)
+        if code is None:
+            cache.compiling(f"library {dtype}")
+            code = _compile(module, machine)
+            cache.write(name, code)
+        empty = llvm.parse_assembly("")
+        engine = llvm.create_mcjit_compiler(empty, machine)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        for function in names:
+            llvm.add_symbol(function, engine.get_function_address(function))
+        _engines[dtype] = engine
