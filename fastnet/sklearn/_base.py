@@ -235,20 +235,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return to_network(self)
 
     def _loss_grad_lbfgs(
-        self,
-        packed_coef_inter: np.ndarray,
-        X: Any,
-        y: np.ndarray,
-        sample_weight: np.ndarray | None,
-        activations: Any = None,
-        deltas: Any = None,
-        coef_grads: Any = None,
-        intercept_grads: Any = None,
+        self, packed_coef_inter: np.ndarray, X: Any, y: np.ndarray, *others: Any
     ) -> tuple[float, np.ndarray]:
         """Loss and gradient at a vector of all ``coefs_``, then all ``intercepts_``; y (n, k) is one-hot or numbers.
 
-        The last four arguments are scikit-learn's work arrays; they are not used.
+        The others are sample_weight, from scikit-learn 1.7 on, and its four lists of work arrays, which are not used.
         """
+        sample_weight = others[0] if len(others) in (1, 5) else None
         net = self._net(np.float64)
         net.params = unpack(packed_coef_inter, net.sizes)
         targets = y.argmax(axis=1) if self.out_activation_ == "softmax" else y

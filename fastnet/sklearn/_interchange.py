@@ -37,7 +37,7 @@ def to_sklearn(model: Any, target: type) -> Any:
     """A fitted ``target``, a class of ``sklearn.neural_network``, with copies of the weights of ``model``."""
     check_is_fitted(model)
     twin = _twin(model, target)
-    if twin.get_params().get("loss", "squared_error") != getattr(model, "loss", "squared_error") != "log_loss":
+    if twin.loss != model.loss:
         raise ValueError(f"the installed scikit-learn does not know loss={model.loss!r}")
     twin.coefs_ = [W.copy() for W in model.coefs_]
     twin.intercepts_ = [b.copy() for b in model.intercepts_]
