@@ -39,10 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         on_terminate = signal.signal(signal.SIGTERM, _terminate)
     try:
-        args = build_parser().parse(sys.argv[1:] if argv is None else argv)
-        code = args.run(args)
-        sys.stdout.flush()  # here, where a closed pipe can still be told from a bug
-        return code
+        return _run(sys.argv[1:] if argv is None else argv)
     except NonFiniteLossError as error:
         return _fail(3, str(error))
     except BrokenPipeError:
@@ -61,13 +58,20 @@ def main(argv: list[str] | None = None) -> int:
             signal.signal(signal.SIGTERM, on_terminate)
 
 
+def _run(argv: list[str]) -> int:
+    try:
+        args = build_parser().parse(argv)
+        return args.run(args)
+    finally:
+        sys.stdout.flush()  # here, where a closed pipe can still be told from a bug
+
+
 def _terminate(signum, frame):
     print("fastnet: terminated", file=sys.stderr)
     raise SystemExit(128 + signum)
 
 
 def _fail(code: int, message: str) -> int:
-    sys.stdout.flush()
     print("fastnet: error:", " ".join(message.split()), file=sys.stderr)
     return code
 
