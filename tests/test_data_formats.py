@@ -209,7 +209,6 @@ def test_bad_npz(path, monkeypatch):
 
 def test_zip_bombs_are_not_unpacked(path, monkeypatch):
     monkeypatch.setattr(source, "ALWAYS_ALLOWED", 1000)
-    monkeypatch.setattr("fastnet.data.npz.ALWAYS_ALLOWED", 1000)
     path.write_bytes(zip_bytes(("X.npy", npy_bytes(np.zeros((3000, 10_000), np.uint8)))))
     assert path.stat().st_size < 100_000
     tracemalloc.start()
@@ -292,11 +291,11 @@ def test_bad_hdf5(path, tmp_path):
     refused(path, "X keeps its data in other files")
 
 
-@pytest.mark.parametrize(("module", "extra"), [("h5py", "hdf5"), ("scipy.io", "sklearn"), ("PIL.Image", "plot")])
+@pytest.mark.parametrize(("module", "extra"), [("h5py", "hdf5"), ("PIL.Image", "plot")])
 def test_a_missing_package_is_named_with_its_extra(path, module, extra, monkeypatch):
     import sys
 
-    begins = {"h5py": b"\x89HDF\r\n\x1a\n", "scipy.io": b"MATLAB 5.0", "PIL.Image": b"\x89PNG\r\n\x1a\n"}
+    begins = {"h5py": b"\x89HDF\r\n\x1a\n", "PIL.Image": b"\x89PNG\r\n\x1a\n"}
     path.write_bytes(begins[module])
     monkeypatch.setitem(sys.modules, module, None)
     package = module.partition(".")[0]
@@ -326,7 +325,7 @@ def test_bad_matlab(path):
     good = path.read_bytes()
     for end in (10, 130, 200, len(good) - 10):
         path.write_bytes(good[:end])
-        refused(path, "damaged MATLAB file|expected arrays named")
+        refused(path, "truncated")
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(600))
     refused(path, "up to version 7, got 7.3")
 

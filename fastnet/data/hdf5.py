@@ -7,7 +7,7 @@ import numpy as np
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.extras import needed
-from fastnet.data.source import ALWAYS_ALLOWED, GROWTH, Source, data_error
+from fastnet.data.source import Source, data_error
 from fastnet.data.stored import Stored, from_named, rows_per_block
 from fastnet.errors import DataError
 
@@ -20,7 +20,7 @@ def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
     h5py = needed("h5py", "hdf5", source.path, "HDF5")
     try:
         with h5py.File(source.path, "r") as file:
-            return from_named(dict(_arrays(h5py, file, source.size)), source.path)
+            return from_named(dict(_arrays(h5py, file, source.unpacked_limit)), source.path)
     except DataError:
         raise
     except Exception as error:
@@ -28,7 +28,7 @@ def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
         raise data_error(source.path, f"damaged HDF5 file ({error})") from None
 
 
-def _arrays(h5py: Any, file: Any, size: int) -> Iterator[tuple[str, Stored]]:
+def _arrays(h5py: Any, file: Any, limit: int) -> Iterator[tuple[str, Stored]]:
     """The arrays at the top and one group deep, as (name, Stored)."""
     groups = [("", file)]
     seen = 0
@@ -45,13 +45,13 @@ def _arrays(h5py: Any, file: Any, size: int) -> Iterator[tuple[str, Stored]]:
             elif kind is h5py.Dataset:
                 dataset = group[name]
                 if dataset.dtype.kind in "buif" and dataset.shape:
-                    yield prefix + name, _stored(prefix + name, dataset, size)
+                    yield prefix + name, _stored(prefix + name, dataset, limit)
 
 
-def _stored(name: str, dataset: Any, size: int) -> Stored:
+def _stored(name: str, dataset: Any, limit: int) -> Stored:
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{name} keeps its data in other files, which are not read")
-    if dataset.size * dataset.dtype.itemsize > max(ALWAYS_ALLOWED, GROWTH * size):
+    if dataset.size * dataset.dtype.itemsize > limit:
         raise ValueError(f"{name} claims shape {dataset.shape}, more than two hundred times the file's size")
     if dataset.chunks and int(np.prod(dataset.chunks, dtype=object)) * dataset.dtype.itemsize > CHUNK:
         raise ValueError(f"{name} has chunks of {dataset.chunks}, expected at most {CHUNK} bytes in a chunk")

@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.known import labels_beside
-from fastnet.data.source import ALWAYS_ALLOWED, GROWTH, Source, data_error, read_or_map, told_as_data_errors
+from fastnet.data.source import Source, data_error, read_or_map, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
 
 MEMBERS = 1000
@@ -63,7 +63,7 @@ def _members(archive: zipfile.ZipFile, source: Source) -> dict[str, Stored]:
     infos = archive.infolist()
     if len(infos) > MEMBERS:
         raise ValueError(f"expected at most {MEMBERS} arrays in an .npz file, got {len(infos)}")
-    if sum(info.file_size for info in infos) > max(ALWAYS_ALLOWED, GROWTH * source.size):
+    if sum(info.file_size for info in infos) > source.unpacked_limit:
         raise ValueError("expected an .npz file, got a zip bomb: it claims to grow more than two-hundredfold")
     arrays = {}
     for info in infos:

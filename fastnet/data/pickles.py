@@ -48,7 +48,7 @@ def _sets(content: Any, path: Path) -> tuple[Dataset, Dataset | None]:
     if len(content) == 2 and not _is_pair(content[0]):
         return from_parts([_pair(content)], path), None
     if len(content) <= 3 and all(_is_pair(part) and isinstance(part[0], Array) for part in content):
-        joined = _joined(content[0], content[1]) if len(content) == 3 else content[0]
+        joined = _joined(*content) if len(content) == 3 else content[0]
         train = from_parts([_pair(joined)], path)
         test = from_parts([_pair(content[-1])], path) if len(content) > 1 else None
         return same_classes(train, test, path)
@@ -76,19 +76,20 @@ def _pair(part: Any) -> tuple[Stored, Stored]:
     return _stored(part[0]), _stored(part[1])
 
 
-def _joined(a: Any, b: Any) -> tuple[Any, Any]:
-    """The rows of two (X, y) parts as one, on the memory of the first where that is possible."""
-    return tuple(_extended(first, second) for first, second in zip(a, b, strict=True))  # type: ignore[return-value]
+def _joined(train: Any, validation: Any, test: Any) -> tuple[Array, Array]:
+    """The rows of the first two (X, y) parts as one, on the memory of the first where nothing else is."""
+    used = [array.data for array in (*validation, *test) if isinstance(array, Array)]
+    X, y = (_extended(a, b, used) for a, b in zip(train, validation, strict=True))
+    return X, y
 
 
-def _extended(a: Any, b: Any) -> Any:
+def _extended(a: Any, b: Any, used: list[bytes | bytearray]) -> Array:
     if not isinstance(a, Array) or not isinstance(b, Array):
         raise ValueError(f"expected arrays in each part of the pickle, got {_told(a)} and {_told(b)}")
     if a.dtype != b.dtype or a.shape[1:] != b.shape[1:] or not a.shape or a.fortran or b.fortran:
         raise ValueError(f"expected parts of one shape and type, got {a.dtype} {a.shape} and {b.dtype} {b.shape}")
-    data = a.data if isinstance(a.data, bytearray) else bytearray(a.data)
-    if a is b or a.data is b.data:
-        raise ValueError("expected different arrays in the parts of the pickle, got the same twice")
+    alone = isinstance(a.data, bytearray) and not any(a.data is data for data in used)
+    data = a.data if alone else bytearray(a.data)
     data += b.data
     joined = Array()
     joined.shape, joined.dtype, joined.data = (a.shape[0] + b.shape[0], *a.shape[1:]), a.dtype, data

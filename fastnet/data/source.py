@@ -55,8 +55,8 @@ def told_as_data_errors(path: str | os.PathLike) -> Iterator[None]:
 class Source:
     """A regular file open for reading; gzip content is decompressed piece by piece.
 
-    ``stream`` gives the content, ``gz`` tells if it is compressed, ``size`` is the file's own size and ``limit`` the
-    most bytes that the content may have: the size, or for gzip what honest data can grow to.
+    ``stream`` gives the content, ``gz`` tells if it is compressed, ``size`` is the file's own size, ``unpacked_limit``
+    what honest compressed data of that size can grow to and ``limit`` the most bytes that the content may have.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -68,9 +68,9 @@ class Source:
         self.size = os.fstat(file.fileno()).st_size
         self.stream: io.BufferedReader = file
         self.gz = file.peek(2)[:2] == b"\x1f\x8b"
-        self.limit = self.size
+        self.unpacked_limit = max(ALWAYS_ALLOWED, GROWTH * self.size)
+        self.limit = self.unpacked_limit if self.gz else self.size
         if self.gz:
-            self.limit = max(ALWAYS_ALLOWED, GROWTH * self.size)
             self.stream = io.BufferedReader(_Gunzip(file, self.path, self.limit), PIECE)
         elif self.size == 0:
             file.close()
