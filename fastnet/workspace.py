@@ -12,7 +12,7 @@ import numpy as np
 from fastnet.functions import MOMENTS as MOMENTS_OF
 from fastnet.kernels import plan as p
 from fastnet.kernels.lanes import CACHE_LINE, lanes_of
-from fastnet.kernels.skip import SIDE, WIDEST
+from fastnet.kernels.skip import BITS, SIDE, WIDEST
 from fastnet.kernels.tile import NV
 
 ALIASED = 2048  # rows this many bytes apart fall into the same cache sets: such rows get one more vector
@@ -183,8 +183,7 @@ class Workspace:
         bytes_ = np.arange(256).astype(dtype)
         self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255)
         plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
-        plan[p.LD_FLAGS_T] = max(chunk, CACHE_LINE)
-        n_flags = int(plan[p.FLAGS_T] + sizes[0] * plan[p.LD_FLAGS_T]) if input == p.SKIP else 0
+        n_flags = int(plan[p.FLAGS_T] + sizes[0] * round_up(chunk, BITS)) if input == p.SKIP else 0
         self.flags = aligned(n_flags, np.uint8)
         self.samples = np.zeros(2 * chunk, np.int64)
         plan[p.ENDS], plan[p.ENTRIES] = sizes[0], 2 * sizes[0]

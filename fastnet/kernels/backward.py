@@ -13,7 +13,7 @@ from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
-from fastnet.kernels.skip import WIDEST, walk, walk_list
+from fastnet.kernels.skip import BITS, WIDEST, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
 from fastnet.kernels.update import N_ROW, prefetch_block, transpose_square, update_block
 
@@ -34,7 +34,7 @@ def dense_gradient(memory, g, ldg, layer, v, vectors, row, rows, n, accumulate):
 def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers):
     """g, several panels side by side, = X^T delta over the nonzero inputs: a walk down the column of each input."""
     layer = layers[0]
-    lane, ld, ld_in, ld_t = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.LD_IN], plan[p.LD_FLAGS_T]
+    lane, ld, ld_in, step = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.LD_IN], layer[p.FAN_IN] * BITS
     width, delta, table = NV * lane, at(memory, layer[p.DELTA] + v * lane), at(memory, plan[p.TABLE])
     for i in range(rows):
         target = at(memory, g + i * width)
@@ -46,8 +46,8 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
             entry, values = plan[p.ENTRIES] + end - count, plan[p.VALUES] + end - count
             walk_list(target, panel_g, at(lists, entry), at(memory, values), count, delta, ld, width, vectors)
         else:
-            column, values = at(flags, plan[p.FLAGS_T] + (row + i) * ld_t), at(memory, layer[p.A_IN] + row + i)
-            walk(target, panel_g, column, n, is_bytes(X), table, values, ld_in, delta, ld, width, vectors)
+            column, values = at(flags, plan[p.FLAGS_T] + (row + i) * BITS), at(memory, layer[p.A_IN] + row + i)
+            walk(target, panel_g, column, step, n, is_bytes(X), table, values, ld_in, delta, ld, width, vectors)
 
 
 @serial
@@ -115,11 +115,12 @@ def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n
         vectors = group_width(min(left, WIDEST)) if skip else min(left, NV)
         w = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + row * width
         g, panel_g = (w + stored, layer[p.PANEL]) if stored else (scratch, width * width)
+        if update:
+            for q in range(0, vectors, NV):
+                prefetch_panel(memory, w + q // NV * layer[p.PANEL], rows, plan)
         if skip:
             skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers)
         else:
-            if update:
-                prefetch_panel(memory, w, rows, plan)
             dense_gradient(memory, g, width, layer, v, vectors, row, rows, n, accumulate)
         if update:
             for q in range(0, vectors, NV):

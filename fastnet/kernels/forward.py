@@ -9,10 +9,10 @@ from fastnet.kernels import plan as p
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
 from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags
 from fastnet.kernels.jit import inlined, serial
-from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.lanes import at, lanes, prefetch
 from fastnet.kernels.lists import lists_forward
 from fastnet.kernels.shapes import clear, group_width, tile_height
-from fastnet.kernels.skip import walk
+from fastnet.kernels.skip import BITS, walk
 from fastnet.kernels.tile import NV, tile_rows
 
 
@@ -54,7 +54,7 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
         while v < layer[p.VECTORS]:
             width = group_width(layer[p.VECTORS] - v)
             panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
-            walk(target, NV * n, row, K, by_table, table, values, 1, at(memory, panel), NV * n, layer[p.PANEL], width)
+            walk(target, NV * n, row, BITS, K, by_table, table, values, 1, at(memory, panel), NV * n, layer[p.PANEL], width)
             v += width
     z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
     activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
@@ -158,6 +158,8 @@ def share_of_rows(
     first, last = grains * thread // threads * grain, min(n, grains * (thread + 1) // threads * grain)
     if first < last:
         choose(samples, order, start, first, last, plan)
+        if threads > 1 and plan[p.INPUT] == p.SKIP:
+            prefetch(at(memory, layers[0, p.WEIGHTS]), layers[0, p.BIAS] - layers[0, p.WEIGHTS])
         network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
         output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
         network_backward(memory, first, last, plan, layers)

@@ -12,7 +12,7 @@ from numba.extending import overload
 from fastnet.kernels import plan as p
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, prefetch
-from fastnet.kernels.skip import SIDE, transpose_bytes
+from fastnet.kernels.skip import BITS, SIDE, transpose_bytes
 
 AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
 
@@ -105,7 +105,7 @@ def gather(X, memory, samples, first, last, plan, layers):
 @serial
 def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
     """Flags of the rows first <= r < last, and their transpose; `first` is a multiple of SIDE."""
-    n, ld, numbers = layers[0, p.FAN_IN], plan[p.LD_FLAGS_T], flag_rows(X, plan)
+    n, numbers = layers[0, p.FAN_IN], flag_rows(X, plan)
     if not is_bytes(X):
         gather(X, memory, samples, first, last, plan, layers)
         for r in range(first, last):
@@ -115,5 +115,5 @@ def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
             prefetch(flags_at(X, flags, samples[numbers + r] * n), n)
         for k in range(0, n, SIDE):
             k0 = min(k, n - SIDE)  # the last block of inputs overlaps the one before it
-            target = at(flags, plan[p.FLAGS_T] + k0 * ld + s)
-            transpose_bytes(target, ld, flags_at(X, flags, k0), at(samples, numbers + s), n)
+            target = at(flags, plan[p.FLAGS_T] + (s // BITS * n + k0) * BITS + s % BITS)
+            transpose_bytes(target, BITS, flags_at(X, flags, k0), at(samples, numbers + s), n)

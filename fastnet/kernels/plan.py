@@ -42,15 +42,14 @@ N_COLUMNS = 14
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
     SCRATCH_SIZE,
-    FLAGS_T,  # offset in `flags` of the transposed flags of a batch, [input][row]
-    LD_FLAGS_T,
+    FLAGS_T,  # offset in `flags` of the transposed flags of a batch, [block of 64 rows][input][row]
     COUNTS,  # in `lists`: entries of each input in the batch, where they end, their rows; their values in `memory`
     ENDS,
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(24)
-N_PLAN = 24
+) = range(23)
+N_PLAN = 23
 
 DENSE, SKIP, LISTS = range(3)
 

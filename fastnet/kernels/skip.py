@@ -52,38 +52,42 @@ def _offsets(e, vectors, panel):
     return [e.b.add(e.b.mul(const(j // 2), panel), const(j % 2 * e.lanes)) for j in range(vectors)]
 
 
-def _walk(e, vectors, out, out_panel, flags, n, by_table, table, values, value_step, rows, row_step, row_panel):
+def _walk(e, vectors, out, out_panel, flags, flags_step, n, by_table, table, values, value_step, rows, row_step, row_panel):
     """Emit the body of one walk function; the arguments are those of `walk`."""
     b = e.b
     outs = [e.gep(out, o) for o in _offsets(e, vectors, out_panel)]
     ins = _offsets(e, vectors, row_panel)
-    # The last block of a long row overlaps the one before it, so that nothing beyond the row is read; a row shorter than
-    # a block has its upper bits cut off.
-    long = b.icmp_signed(">=", n, const(BITS))
-    last = b.select(long, b.sub(n, const(BITS)), const(0))
-    limit = b.select(long, ir.Constant(I64, -1), b.sub(b.shl(const(1), b.and_(n, const(BITS - 1))), const(1)))
+    # The last block of a long contiguous row overlaps the one before it, so that nothing beyond the row is read.
+    whole = b.and_(b.icmp_signed("==", flags_step, const(BITS)), b.icmp_signed(">=", n, const(BITS)))
+    last = b.sub(n, const(BITS))
 
     def block(value_of):
         def body(q, acc):
-            base = b.select(b.icmp_signed("<", q, last), q, last)
-            raw = b.load(b.bitcast(e.gep(flags, base), FLAGS.as_pointer()))
+            overlap = b.and_(whole, b.icmp_signed(">", q, last))
+            base = b.select(overlap, last, q)
+            place = b.add(b.mul(b.lshr(q, const(6)), flags_step), b.sub(base, q))
+            bytes_ = e.gep(flags, place)
+            raw = b.load(b.bitcast(bytes_, FLAGS.as_pointer()))
             raw.align = 1
             mask = b.bitcast(b.icmp_unsigned("!=", raw, ir.Constant(FLAGS, [0] * BITS)), I64)
-            mask = b.and_(b.and_(mask, limit), b.shl(ir.Constant(I64, -1), b.sub(q, base)))
+            left = b.sub(n, base)
+            some = b.sub(b.shl(const(1), b.and_(left, const(BITS - 1))), const(1))
+            mask = b.and_(mask, b.select(b.icmp_signed(">=", left, const(BITS)), const(-1), some))
+            mask = b.and_(mask, b.shl(const(-1), b.sub(q, base)))
 
             def row_at(t):
                 row = e.gep(rows, b.mul(b.add(base, t), row_step))
                 return [e.load(row, o) for o in ins]
 
-            return _masked_sum(e, acc, mask, lambda t: value_of(b.add(base, t)), row_at)
+            return _masked_sum(e, acc, mask, lambda t: value_of(bytes_, base, t), row_at)
 
         return body
 
-    def from_table(i):
-        return b.load(e.gep(table, b.zext(b.load(e.gep(flags, i)), I64)))
+    def from_table(bytes_, base, t):
+        return b.load(e.gep(table, b.zext(b.load(e.gep(bytes_, t)), I64)))
 
-    def from_values(i):
-        return b.load(e.gep(values, b.mul(i, value_step)))
+    def from_values(bytes_, base, t):
+        return b.load(e.gep(values, b.mul(b.add(base, t), value_step)))
 
     start = [e.load(p) for p in outs]
     for value_of, wanted in ((from_table, 1), (from_values, 0)):
@@ -100,7 +104,7 @@ def _walk(e, vectors, out, out_panel, flags, n, by_table, table, values, value_s
 
 def _walk_function(module, scalar, vectors):
     pointer = scalar.as_pointer()
-    arguments = [pointer, I64, I8.as_pointer(), I64, I64, pointer, pointer, I64, pointer, I64, I64]
+    arguments = [pointer, I64, I8.as_pointer(), I64, I64, I64, pointer, pointer, I64, pointer, I64, I64]
     return declared(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
 
 
@@ -166,14 +170,18 @@ def _dispatch(context, builder, signature, args, function):
 
 
 @intrinsic
-def walk(typingctx, out, out_panel, flags, n, by_table, table, values, value_step, rows, row_step, row_panel, vectors):
-    """out += sum over t < n with flags[t] != 0 of value(t) * rows[t * row_step]; out and rows are groups of vectors.
+def walk(
+    typingctx, out, out_panel, flags, flags_step, n, by_table, table, values, value_step, rows, row_step, row_panel,
+    vectors,
+):  # fmt: skip
+    """out += sum over t < n with flag(t) != 0 of value(t) * rows[t * row_step]; out and rows are groups of vectors.
 
-    ``vectors`` (one of WIDTHS) vectors, two to a panel; panels lie ``out_panel`` and ``row_panel`` apart. The value is
-    table[flags[t]] with ``by_table`` 1, values[t * value_step] with 0. At least 64 bytes of ``flags`` must be readable.
+    ``vectors`` (one of WIDTHS) vectors, two to a panel; panels lie ``out_panel`` and ``row_panel`` apart. Blocks of 64
+    flags lie ``flags_step`` apart; if that is not 64, or n < 64, the last block must be readable as a whole. The value is
+    table[flag(t)] with ``by_table`` 1, values[t * value_step] with 0.
     """
     i = types.intp
-    sig = types.void(out, i, flags, i, i, table, values, i, rows, i, i, i)
+    sig = types.void(out, i, flags, i, i, i, table, values, i, rows, i, i, i)
 
     def codegen(context, builder, signature, args):
         return _dispatch(context, builder, signature, args, _walk_function)
