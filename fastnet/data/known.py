@@ -134,4 +134,8 @@ PUBLISHED = {
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5": "MNIST train labels",
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7": "MNIST test images",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2": "MNIST test labels",
+    "88ff13fc854aeab187f6c2b303856b6bcbc399964a0e953503e51df38635ba57": "glyphs train images",
+    "b868331c98b2e254efe0fae870e1ff52004ad394ed9df7d02b56ac316fb84577": "glyphs train labels",
+    "9f02e420161c3d679c52076b6333920146f5ae6c9c9c67e8ac1a78e9d86f38c5": "glyphs test images",
+    "73fe4b7c8bb0648d64eaf9f5b9dafd745a04f1bc69de27bd889c51c662c16214": "glyphs test labels",
 }
