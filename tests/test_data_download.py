@@ -225,7 +225,7 @@ def test_two_at_once(server, cache, toy):
 def test_a_cache_that_cannot_be_written(server, cache, toy):
     toy(serve(server, "good"))
     cache.write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cache"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be written: "):
         load_data("toy")
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fastnet.data import glyphs, load_data, make_glyphs
+from fastnet.data import convert, glyphs, load_data, make_glyphs
 from fastnet.data.idx import read_idx
 from fastnet.data.known import PUBLISHED
 from fastnet.errors import DataError
@@ -118,6 +118,13 @@ def test_glyphs_of_seed_0_are_the_built_in_ones(sets, tmp_path):
     train, test = load_data(make_glyphs(300, 0, tmp_path / "g"))
     np.testing.assert_array_equal(train.X, sets[0].X[:300])
     np.testing.assert_array_equal(test.y, sets[1].y[:300])
+
+
+def test_drawn_digits_are_synthetic_wherever_they_go(tmp_path):
+    folder = make_glyphs(20, 0, tmp_path / "made")
+    files = convert(folder, tmp_path / "a.npz"), convert(tmp_path / "a.npz", tmp_path / "b")
+    for path in (folder, *files, folder / "t10k-images-idx3-ubyte"):
+        assert all(set_.synthetic for set_ in load_data(path) if set_)
 
 
 def test_memory_does_not_grow_with_n(tmp_path):

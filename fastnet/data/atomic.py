@@ -16,7 +16,7 @@ def appearing(target: Path) -> Iterator[Path]:
 
     ``target`` must not exist. Whatever goes wrong, nothing is left; failures are told as DataErrors.
     """
-    with told_as_data_errors(target):
+    with told_as_data_errors(target, "written"):
         if target.exists():
             raise data_error(target, "exists already: remove it or choose another name")
         target.parent.mkdir(parents=True, exist_ok=True)

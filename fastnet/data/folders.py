@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastnet.data.dataset import Dataset, make_dataset, same_classes
 from fastnet.data.idx import read_images, read_labels
-from fastnet.data.known import FILE_NAMES, present
+from fastnet.data.known import FILE_NAMES, SYNTHETIC, present
 from fastnet.data.npz import load_npz_pair
 from fastnet.data.pngs import holds_pngs, load_png_folder
 from fastnet.data.source import Source, data_error, told_as_data_errors
@@ -61,12 +61,13 @@ def _load_part(
 def load_idx_pair(images: Path, labels: Path | None, *, name: str, n_classes: int | None = None) -> Dataset:
     """Load an image file and its label file."""
     X = read_images(images)
+    synthetic = (images.parent / SYNTHETIC).exists()
     if labels is None:
-        return make_dataset(X, None, images, name=name)
+        return make_dataset(X, None, images, name=name, synthetic=synthetic)
     y = read_labels(labels)
     if len(X) != len(y):
         raise data_error(labels, f"expected {len(X)} labels, one for each image of {images.name}, got {len(y)}")
-    return make_dataset(X, y, labels, name=name, n_classes=n_classes)
+    return make_dataset(X, y, labels, name=name, n_classes=n_classes, synthetic=synthetic)
 
 
 def _load_npz_folder(folder: Path) -> tuple[Dataset, Dataset | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from fastnet.data.atomic import appearing
 from fastnet.data.dataset import Dataset
 from fastnet.data.idx import header
+from fastnet.data.known import SYNTHETIC
 from fastnet.data.source import data_error
 from fastnet.data.strokes import HANDS, points_of_hands
 
@@ -58,6 +59,7 @@ def make_glyphs(n: int, seed: int, output: str | os.PathLike) -> Path:
         raise data_error(output, f"expected a seed of 0 or more, got {seed}")
     with appearing(output) as made:
         made.mkdir()
+        (made / SYNTHETIC).write_text(f"{n} digits drawn by fastnet with seed {seed}\n")
         for part, name, rows in ((0, "train", n), (1, "t10k", min(n, TEST))):
             _write(made, name, rows, seed, part)
     return output

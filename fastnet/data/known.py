@@ -51,6 +51,9 @@ def present(folder: Path, name: str) -> Path | None:
     return None
 
 
+SYNTHETIC = "synthetic.txt"  # a file of this name beside IDX files says that fastnet drew them
+
+
 def labels_beside(images: Path) -> Path | None:
     """The existing label file whose name corresponds to that of an image file."""
     name = images.name.removesuffix(".gz")

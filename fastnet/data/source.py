@@ -36,8 +36,8 @@ def data_error(path: str | os.PathLike, message: object) -> DataError:
 
 
 @contextmanager
-def told_as_data_errors(path: str | os.PathLike) -> Iterator[None]:
-    """Turns what reading a file can raise into DataErrors that name the file."""
+def told_as_data_errors(path: str | os.PathLike, deed: str = "read") -> Iterator[None]:
+    """Turns what reading (or another deed) can raise into DataErrors that name the file."""
     try:
         yield
     except DataError:
@@ -45,7 +45,7 @@ def told_as_data_errors(path: str | os.PathLike) -> Iterator[None]:
     except MemoryError:
         raise data_error(path, "does not fit into the memory of this machine") from None
     except OSError as error:
-        raise data_error(path, f"cannot be read: {error.strerror or error}") from None
+        raise data_error(path, f"cannot be {deed}: {error.strerror or error}") from None
     except zlib.error as error:
         raise data_error(path, f"damaged compressed data ({error})") from None
     except (ValueError, TypeError, OverflowError, EOFError, struct.error) as error:

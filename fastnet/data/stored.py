@@ -55,16 +55,17 @@ def rows_per_block(shape: tuple[int, ...]) -> int:
     return max(1, BLOCK // max(1, int(np.prod(shape[1:], dtype=object))))
 
 
-def from_named(
-    arrays: Mapping[str, Stored], path: str | os.PathLike, *, name: str | None = None
-) -> tuple[Dataset, Dataset | None]:
-    """Make (train, test) of named arrays; validation rows are appended to the training rows, other names ignored."""
+def from_named(arrays: Mapping[str, Stored], path: str | os.PathLike) -> tuple[Dataset, Dataset | None]:
+    """Make (train, test) of named arrays; validation rows are appended to the training rows.
+
+    An array called ``synthetic`` says that fastnet drew the samples; other names are ignored.
+    """
     with told_as_data_errors(path):
         found = _by_part(arrays)
         if "train" in found or "test" in found or "validation" in found:
             found.pop("all", None)
         sets = [
-            _make([found[part] for part in parts if part in found], path, name)
+            _make([found[part] for part in parts if part in found], path, "synthetic" in arrays)
             for parts in (("all",), ("train", "validation"), ("test",))
             if any(part in found for part in parts)
         ]
@@ -74,7 +75,7 @@ def from_named(
 def from_parts(parts: list[tuple[Stored, Stored | None]], path: str | os.PathLike) -> Dataset:
     """Make one Dataset of the rows of several (X, y), in order."""
     with told_as_data_errors(path):
-        return _make([{"X": X} if y is None else {"X": X, "y": y} for X, y in parts], path, None)
+        return _make([{"X": X} if y is None else {"X": X, "y": y} for X, y in parts], path)
 
 
 def load_rows(parts: list[Stored]) -> np.ndarray:
@@ -156,7 +157,7 @@ def _by_part(arrays: Mapping[str, Stored]) -> dict[str, dict[str, Stored]]:
     return found
 
 
-def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, name: str | None) -> Dataset:
+def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, synthetic: bool = False) -> Dataset:
     for part in parts:
         if "X" not in part:
             raise ValueError("expected images for each array of labels, got labels alone")
@@ -174,7 +175,7 @@ def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, name: str | N
     channels = [axis for axis in range(1, X.ndim) if X.shape[axis] == 1]
     if X.ndim == 4 and channels:
         X = X.squeeze(channels[0])
-    return make_dataset(X, y, path, name=name)
+    return make_dataset(X, y, path, synthetic=synthetic)
 
 
 def _same_length(X: Stored, y: Stored) -> None:
