@@ -11,11 +11,11 @@ import sys
 import threading
 
 from fastnet import __version__
-from fastnet.cli import data, evaluate, info, predict, train
+from fastnet.cli import data, evaluate, info, predict, recipe, train
 from fastnet.cli.parser import Parser, UsageError
 from fastnet.errors import NonFiniteLossError
 
-VERBS = (train, evaluate, predict, data, info)
+VERBS = (train, evaluate, predict, recipe, data, info)
 
 
 def build_parser() -> Parser:

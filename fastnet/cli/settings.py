@@ -1,17 +1,17 @@
 """The settings of a training run on the command line, and the network and optimizer that they describe."""
 
 import argparse
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from fastnet import functions
-from fastnet.cli.parser import UsageError, batch_size, choice, number, whole, widths
+from fastnet.cli.parser import Parser, UsageError, batch_size, choice, number, whole, widths
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.network import Network
     from fastnet.optimizers import Optimizer
-    from fastnet.training import History
+    from fastnet.training import Callback, History
 
 SCHEDULES = ("one_cycle", "cosine")
 INITS = ("lecun", "he", "glorot", "normal")
@@ -53,6 +53,34 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_choice(parser, option: str, options: tuple[str, ...], default: str | None, text: str) -> None:
     parser.add_argument(option, type=choice(options), default=default, metavar="|".join(options), help=text)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add the same options without defaults: only those that are given become attributes."""
+    before = len(parser._actions)
+    add_settings(parser)
+    for action in parser._actions[before:]:
+        action.default = argparse.SUPPRESS
+        action.help = (action.help or "").partition(" (default: ")[0]
+
+
+def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
+    """Resolved settings: the defaults, changed by one mapping after another.
+
+    A mapping that names another optimizer or output layer drops what had been said of the old one's rates or loss.
+    """
+    parser = Parser()
+    add_settings(parser)
+    defaults = vars(parser.parse([]))
+    merged = {**defaults, "validation_split": None}
+    for layer in layers:
+        for name, parts in (("optimizer", ("lr", "beta", "ema", "nesterov")), ("output", ("loss",))):
+            if layer.get(name, merged[name]) != merged[name]:
+                merged |= {part: defaults[part] for part in parts}
+        merged |= layer
+    args = argparse.Namespace(**merged)
+    resolve(args)
+    return args
 
 
 def resolve(args: argparse.Namespace) -> None:
@@ -112,13 +140,17 @@ def make_optimizer(args: argparse.Namespace) -> "Optimizer":
 
 
 def train(
-    args: argparse.Namespace, network: "Network", dataset: "Dataset", held_out: "Dataset | None", held_out_name: str
+    args: argparse.Namespace,
+    network: "Network",
+    dataset: "Dataset",
+    held_out: "Dataset | None",
+    progress: Any,
+    callbacks: "Iterable[Callback]" = (),
 ) -> "History":
     """Train a Network on a Dataset as the resolved settings say and return its History.
 
-    held_out : Dataset to evaluate after each epoch, or None; held_out_name is what the progress lines call it.
+    held_out : Dataset to evaluate after each epoch, or None. progress, callbacks : as for fastnet.train.
     """
-    from fastnet.progress import Progress
     from fastnet.training import train
 
     return train(
@@ -136,5 +168,6 @@ def train(
         threads=args.threads,
         backend=args.backend,
         evaluate_train=args.evaluate_train,
-        progress=False if args.quiet else Progress(sys.stdout, args.epochs, len(dataset.X), held_out_name),
+        callbacks=callbacks,
+        progress=progress,
     )

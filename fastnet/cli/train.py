@@ -2,11 +2,13 @@
 
 import argparse
 import dataclasses
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnet.cli import files, machine, settings
 from fastnet.cli.loading import describe, facts, hold_out, load_training, print_report, require_labels, warm_up
 from fastnet.cli.parser import Commands, whole
+from fastnet.progress import Progress
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -53,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
         print(describe(data, test_set), flush=True)
 
     network = settings.make_network(args, data.X.shape[1], data.n_classes)
-    history = settings.train(args, network, train_set, held_out, held_out_name)
+    progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(train_set), held_out_name)
+    history = settings.train(args, network, train_set, held_out, progress)
     if args.save:
         network.save(args.save)
     if args.json:

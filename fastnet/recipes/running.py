@@ -1,0 +1,162 @@
+"""Running a recipe: one training after another, what they are measured by, and plain NumPy beside them."""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from fastnet.cli import settings as options
+from fastnet.cli.loading import hold_out
+from fastnet.metrics import classification_report, confusion_matrix
+from fastnet.network import Evaluation, Network
+from fastnet.recipes.logs import Log
+from fastnet.recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.training import Callback, History
+
+PROBE_ROWS = 2_000  # to find out how long NumPy takes, and how many rows it takes for the next constant
+NUMPY_SECONDS = 0.7
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One training: its course, seconds from the first batch to the last evaluation, and its predictions (n,)."""
+
+    args: argparse.Namespace
+    history: "History"
+    seconds: float
+    test: Evaluation
+    truth: np.ndarray
+    predicted: np.ndarray
+    n_classes: int
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """All of MEASURES that this training has."""
+        found = {name: measure(self) for name, measure in MEASURES.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def report(self) -> str:
+        """The classification report on the test rows."""
+        return classification_report(self.truth, self.predicted, self.n_classes)
+
+
+MEASURES: dict[str, Callable[[Outcome], float | None]] = {
+    "training cost": lambda run: run.history.epochs[-1].train_loss,
+    "training accuracy": lambda run: run.history.epochs[-1].train_accuracy,
+    "validation accuracy": lambda run: run.history.epochs[-1].val_accuracy if run.args.validation_split else None,
+    "test cost": lambda run: run.test.loss,
+    "test accuracy": lambda run: run.test.accuracy,
+    "precision": lambda run: weighted_scores(run)[0],
+    "recall": lambda run: weighted_scores(run)[1],
+    "f1-score": lambda run: weighted_scores(run)[2],
+}
+
+
+def weighted_scores(run: Outcome) -> tuple[float, float, float]:
+    """Precision, recall and f1-score on the test rows, averaged over the classes as weighted by their rows."""
+    counts = confusion_matrix(run.truth, run.predicted, run.n_classes)
+    right, support, claimed = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    scores = (right / np.maximum(claimed, 1), right / np.maximum(support, 1), 2 * right / np.maximum(support + claimed, 1))
+    precision, recall, f1 = (float(score @ support) / len(run.truth) for score in scores)
+    return precision, recall, f1
+
+
+def splits(recipe: Recipe, args: argparse.Namespace, train: "Dataset", test: "Dataset") -> "tuple[Dataset, Dataset]":
+    """The rows to train on and those to evaluate after each epoch."""
+    if not args.validation_split:
+        return train, test
+    kept, validation = hold_out(train, args.validation_split)
+    return kept, validation if recipe.held_out == "validation" else test
+
+
+def run(
+    recipe: Recipe,
+    args: argparse.Namespace,
+    train: "Dataset",
+    test: "Dataset",
+    stream: TextIO | None = None,
+    callbacks: "Iterable[Callback]" = (),
+) -> Outcome:
+    """Train once as the resolved settings say; the document's lines go to ``stream``."""
+    train, held_out = splits(recipe, args, train, test)
+    network = options.make_network(args, train.X.shape[1], train.n_classes)
+    log = Log(stream, recipe.log, len(held_out))
+    history = options.train(args, network, train, held_out, log, callbacks)
+    assert test.y is not None
+    predicted = network.predict(test.X)
+    result = network.evaluate(test.X, test.y, loss=args.loss)
+    return Outcome(args, history, log.seconds, result, test.y, predicted, train.n_classes)
+
+
+def compile_kernels(args: argparse.Namespace, train: "Dataset", stream: TextIO | None) -> None:
+    """Have everything compiled that the recipe needs, so that its seconds are those of the work."""
+    few = _first(train, 64)
+    short = argparse.Namespace(**vars(args) | {"epochs": 1, "validation_split": None})
+    options.train(short, _network(short, few), few, few, Log(stream, "", 0) if stream else False)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds that an epoch of ``rows`` rows takes by the kernels and by plain NumPy, and how far the losses differ."""
+
+    rows: int
+    seconds: float
+    numpy_seconds: float
+    loss_difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long NumPy takes."""
+        return self.numpy_seconds / self.seconds
+
+
+def against_numpy(args: argparse.Namespace, train: "Dataset") -> Comparison:
+    """Time the same training on both backends, from the same weights and on as many rows as NumPy does in a second."""
+    rows = min(len(train), PROBE_ROWS)
+    probe = _epochs(args, _first(train, rows), "reference", 1)[0].seconds
+    rows = min(len(train), max(rows, int(rows * NUMPY_SECONDS / probe)))
+    few = _first(train, rows)
+    numpy, numba = (_epochs(args, few, backend, 2) for backend in ("reference", "numba"))
+    difference = max(abs(a.loss - b.loss) / abs(b.loss) for a, b in zip(numba, numpy, strict=True))
+    return Comparison(rows, min(e.seconds for e in numba), min(e.seconds for e in numpy), difference)
+
+
+def _epochs(args: argparse.Namespace, few: "Dataset", backend: str, epochs: int):
+    changed = {"backend": backend, "epochs": epochs, "evaluate_train": False}
+    short = argparse.Namespace(**vars(args) | changed)
+    return options.train(short, _network(short, few), few, None, False).epochs
+
+
+def _network(args: argparse.Namespace, rows: "Dataset") -> Network:
+    return options.make_network(args, rows.X.shape[1], rows.n_classes)
+
+
+def _first(rows: "Dataset", n: int) -> "Dataset":
+    assert rows.y is not None
+    return replace(rows, X=rows.X[:n], y=rows.y[:n])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, lowest and highest of a measure over several seeds."""
+
+    mean: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Spread":
+        found = list(values)
+        return cls(fmean(found), min(found), max(found))
+
+
+def spreads(outcomes: Iterable[Outcome], names: Iterable[str]) -> dict[str, Spread]:
+    """The spread of each named measure that the outcomes have."""
+    found = [outcome.measures for outcome in outcomes]
+    return {name: Spread.of(m[name] for m in found) for name in names if all(name in m for m in found)}
