@@ -106,9 +106,21 @@ def test_a_machine_with_too_little_memory_gives_one_line(tmp_path):
     assert done.stdout == f"{path}: does not fit into the memory of this machine\n"
 
 
+def test_every_public_name_is_there():
+    import fastnet.data
+
+    assert set(fastnet.data.__all__) == set(fastnet.data._MODULES)
+    for name in dir(fastnet.data):
+        assert callable(getattr(fastnet.data, name))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        fastnet.data.nothing  # noqa: B018
+
+
 def test_importing_is_light():
-    code = "import sys, fastnet.data; print(*sys.modules)"
+    shown = "print(*sys.modules)"
+    code = f"import sys, fastnet.data.arrays; {shown}; from fastnet.data import load_data; {shown}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
-    assert "fastnet.data.formats" in loaded
-    assert not loaded & {"numba", "scipy", "sklearn", "h5py", "PIL", "matplotlib", "urllib.request", "ssl"}
+    first, second = map(set, map(str.split, done.stdout.splitlines()))
+    assert not first & {"zipfile", "hashlib", "fastnet.data.load"}
+    assert "fastnet.data.load" in second
+    assert not second & {"numba", "scipy", "sklearn", "h5py", "PIL", "matplotlib", "urllib.request", "ssl"}

@@ -1,13 +1,20 @@
-"""Datasets: the sets known by name, the file formats they come in, and the built-in synthetic digits."""
+"""Datasets: the sets known by name, the file formats they come in, and the built-in synthetic digits.
 
-from fastnet.data.cache import cache_dir
-from fastnet.data.conversion import convert
-from fastnet.data.dataset import Dataset
-from fastnet.data.describe import Description, show, verify
-from fastnet.data.download import DataUnavailable, fetch
-from fastnet.data.glyphs import make_glyphs
-from fastnet.data.known import registry
-from fastnet.data.load import load_data
+The names are imported when they are first asked for, since training itself needs ``fastnet.data.arrays`` alone.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnet.data.cache import cache_dir
+    from fastnet.data.conversion import convert
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.describe import Description, show, verify
+    from fastnet.data.download import DataUnavailable, fetch
+    from fastnet.data.glyphs import make_glyphs
+    from fastnet.data.known import registry
+    from fastnet.data.load import load_data
 
 __all__ = [
     "DataUnavailable",
@@ -22,3 +29,27 @@ __all__ = [
     "show",
     "verify",
 ]
+
+_MODULES = {
+    "DataUnavailable": "download",
+    "Dataset": "dataset",
+    "Description": "describe",
+    "cache_dir": "cache",
+    "convert": "conversion",
+    "fetch": "download",
+    "load_data": "load",
+    "make_glyphs": "glyphs",
+    "registry": "known",
+    "show": "describe",
+    "verify": "describe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
