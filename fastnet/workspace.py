@@ -161,8 +161,11 @@ class Workspace:
         self.units = self._units(width)
         plan[p.N_UNITS] = len(self.units)
         plan[p.SQUARES] = offsets.take(2 * lanes * len(self.units))
-        plan[p.SCRATCH_SIZE] = round_up(max(WIDEST // NV * width**2, *(layer.end - layer.bias for layer in self.panels), 1), 64)
+        plan[p.SCRATCH_SIZE] = round_up(
+            max(WIDEST // NV * width**2, *(layer.end - layer.bias for layer in self.panels)) + chunk * width, 64
+        )
         plan[p.SCRATCH] = offsets.take(threads * int(plan[p.SCRATCH_SIZE]))
+        plan[p.INPUTS] = plan[p.SCRATCH] + plan[p.SCRATCH_SIZE] - chunk * width
 
         strides = [round_up(n, lanes) for n in sizes]
         strides = [n + lanes if n * dtype.itemsize % ALIASED == 0 else n for n in strides]
@@ -174,6 +177,7 @@ class Workspace:
             layers[l, p.A_IN], layers[l, p.LD_IN] = starts[l], strides[l]
             layers[l, p.A_OUT], layers[l, p.LD_OUT] = starts[l + 1], strides[l + 1]
             layers[l, p.DELTA] = starts[l + 1] if last else offsets.take(chunk * strides[l + 1])
+            layers[l, p.DELTA_PANELS] = offsets.take(chunk * layer.count * width) if trains else 0
             layers[l, p.ACTIVATION] = activations[l]
         plan[p.VALUES] = offsets.take(entries)
 

@@ -15,27 +15,33 @@ from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
 from fastnet.kernels.skip import BITS, WIDEST, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
-from fastnet.kernels.update import N_ROW, prefetch_block, transpose_square, update_block
+from fastnet.kernels.update import N_ROW, copy_block, prefetch_block, transpose_square, update_block
 
 
 @serial
-def dense_gradient(memory, g, ldg, layer, v, vectors, row, rows, n, accumulate):
-    """g (rows, up to NV vectors) = A_IN^T delta for rows row.. of W and vectors v.. of its columns, over n samples."""
-    width, ld_in, ld = lanes(at(memory, 0)), layer[p.LD_IN], layer[p.LD_OUT]
-    delta, i = at(memory, layer[p.DELTA] + v * width), 0
+def dense_gradient(memory, g, ldg, inputs, delta, vectors, rows, n, accumulate, ahead, ahead_step):
+    """g (rows, up to NV vectors) = inputs^T delta over n samples; inputs and delta are panels.
+
+    The first tile fetches the weights at ``ahead`` that the optimizer will want, the next their moments.
+    """
+    width, i = NV * lanes(at(memory, 0)), 0
     while i < rows:
-        height = tile_height(rows - i)
-        a = at(memory, layer[p.A_IN] + row + i)
-        tile_columns(at(memory, g + i * ldg), ldg, a, ld_in, delta, ld, n, accumulate, height, vectors)
+        height, c, a = tile_height(rows - i), at(memory, g + i * ldg), at(memory, inputs + i)
+        tile_columns(
+            c, ldg, a, width, at(memory, delta), width, n, accumulate, at(memory, ahead), height, vectors
+        )
         i += height
+        ahead += ahead_step
 
 
 @serial
 def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers):
     """g, several panels side by side, = X^T delta over the nonzero inputs: a walk down the column of each input."""
     layer = layers[0]
-    lane, ld, ld_in, step = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.LD_IN], layer[p.FAN_IN] * BITS
-    width, delta, table = NV * lane, at(memory, layer[p.DELTA] + v * lane), at(memory, plan[p.TABLE])
+    lane, ld_in, step = lanes(at(memory, 0)), layer[p.LD_IN], layer[p.FAN_IN] * BITS
+    width, table = NV * lane, at(memory, plan[p.TABLE])
+    panel = plan[p.CHUNK] * width
+    delta = at(memory, layer[p.DELTA_PANELS] + v // NV * panel)
     for i in range(rows):
         target = at(memory, g + i * width)
         if not accumulate:
@@ -44,10 +50,10 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
         if plan[p.INPUT] == p.LISTS:
             count, end = lists[plan[p.COUNTS] + row + i], lists[plan[p.ENDS] + row + i]
             entry, values = plan[p.ENTRIES] + end - count, plan[p.VALUES] + end - count
-            walk_list(target, panel_g, at(lists, entry), at(memory, values), count, delta, ld, width, vectors)
+            walk_list(target, panel_g, at(lists, entry), at(memory, values), count, delta, width, panel, vectors)
         else:
             column, values = at(flags, plan[p.FLAGS_T] + (row + i) * BITS), at(memory, layer[p.A_IN] + row + i)
-            walk(target, panel_g, column, step, n, is_bytes(X), table, values, ld_in, delta, ld, width, vectors)
+            walk(target, panel_g, column, step, n, is_bytes(X), table, values, ld_in, delta, width, panel, vectors)
 
 
 @serial
@@ -109,19 +115,25 @@ def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n
     l, row, rows = unit[p.LAYER], unit[p.FIRST_ROW], unit[p.ROWS]
     layer, lane = layers[l], lanes(at(memory, 0))
     width, skip, stored = NV * lane, l == 0 and plan[p.INPUT] != p.DENSE, plan[p.GRADIENT]
+    inputs = plan[p.INPUTS] + scratch - plan[p.SCRATCH]
+    if not skip:
+        # This block of columns of the activations meets every panel of the delta: contiguous, it stays in L1.
+        source = at(memory, layer[p.A_IN] + row)
+        copy_block(at(memory, inputs), width, source, layer[p.LD_IN], n, (rows + lane - 1) // lane)
     v = np.int64(0)  # a literal would be a type of its own
     while v < layer[p.VECTORS]:
         left = layer[p.VECTORS] - v
         vectors = group_width(min(left, WIDEST)) if skip else min(left, NV)
         w = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + row * width
         g, panel_g = (w + stored, layer[p.PANEL]) if stored else (scratch, width * width)
-        if update:
-            for q in range(0, vectors, NV):
-                prefetch_panel(memory, w + q // NV * layer[p.PANEL], rows, plan)
         if skip:
+            if update:
+                for q in range(0, vectors, NV):
+                    prefetch_panel(memory, w + q // NV * layer[p.PANEL], rows, plan)
             skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers)
         else:
-            dense_gradient(memory, g, width, layer, v, vectors, row, rows, n, accumulate)
+            delta = layer[p.DELTA_PANELS] + v // NV * plan[p.CHUNK] * width
+            dense_gradient(memory, g, width, inputs, delta, vectors, rows, n, accumulate, w, plan[p.MOMENTS])
         if update:
             for q in range(0, vectors, NV):
                 part, w_q, g_q = min(NV, vectors - q), w + q // NV * layer[p.PANEL], g + q // NV * panel_g

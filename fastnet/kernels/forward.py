@@ -13,30 +13,35 @@ from fastnet.kernels.lanes import at, lanes, prefetch
 from fastnet.kernels.lists import lists_forward
 from fastnet.kernels.shapes import clear, group_width, tile_height
 from fastnet.kernels.skip import BITS, walk
-from fastnet.kernels.tile import NV, tile_rows
+from fastnet.kernels.tile import MR, NV, tile_rows
+from fastnet.kernels.update import copy_block
 
 
 @serial
-def product(memory, C, ldc, A, lda, B, K, first, last, vectors):
-    """C[r] = A[r] B for rows first <= r < last, B one panel of K rows and up to NV vectors; all offsets in memory."""
+def product(memory, C, ldc, A, lda, B, K, first, last, vectors, ahead):
+    """C[r] = A[r] B for rows first <= r < last, B one panel of K rows and up to NV vectors; all offsets in memory.
+
+    The panel at ``ahead``, which comes next, is fetched meanwhile, by each tile a part.
+    """
     width = NV * lanes(at(memory, 0))
+    part = K * width // ((last - first + MR - 1) // MR)
     r = first
     while r < last:
-        height = tile_height(last - r)
-        tile_rows(
-            at(memory, C + r * ldc), ldc, at(memory, A + r * lda), lda, at(memory, B), width, K, False, height, vectors
-        )
+        height, c, a = tile_height(last - r), at(memory, C + r * ldc), at(memory, A + r * lda)
+        tile_rows(c, ldc, a, lda, at(memory, B), width, K, False, at(memory, ahead), height, vectors)
         r += height
+        ahead += part
 
 
 @serial
 def layer_forward(memory, layer, first, last, activation):
     """A_OUT = f(A_IN W + b), panel by panel: the activation meets its block of Z in L1."""
-    n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
+    n, out, ld, K = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_IN]
     for v in range(0, layer[p.VECTORS], NV):
         vectors = min(NV, layer[p.VECTORS] - v)
         panel = layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
-        product(memory, out + v * n, ld, layer[p.A_IN], layer[p.LD_IN], panel, layer[p.FAN_IN], first, last, vectors)
+        ahead = panel + layer[p.PANEL] if v + NV < layer[p.VECTORS] else panel
+        product(memory, out + v * n, ld, layer[p.A_IN], layer[p.LD_IN], panel, K, first, last, vectors, ahead)
         z, bias = at(memory, out + v * n + first * ld), at(memory, layer[p.BIAS] + v * n)
         activate(z, ld, bias, last - first, vectors, activation)
 
@@ -138,13 +143,24 @@ def network_backward(memory, first, last, plan, layers):
     n = lanes(at(memory, 0))
     for l in range(plan[p.N_LAYERS] - 1, 0, -1):
         layer, below = layers[l], layers[l - 1]
-        source, ld = layer[p.DELTA], below[p.LD_OUT]
+        source, ld, K = layer[p.DELTA], below[p.LD_OUT], layer[p.FAN_OUT]
         for v in range(0, below[p.VECTORS], NV):
             vectors = min(NV, below[p.VECTORS] - v)
             panel, target = layer[p.TRANSPOSED] + v // NV * layer[p.PANEL_T], below[p.DELTA] + v * n
-            product(memory, target, ld, source, layer[p.LD_OUT], panel, layer[p.FAN_OUT], first, last, vectors)
+            ahead = panel + layer[p.PANEL_T] if v + NV < below[p.VECTORS] else panel
+            product(memory, target, ld, source, layer[p.LD_OUT], panel, K, first, last, vectors, ahead)
             a = at(memory, below[p.A_OUT] + v * n + first * ld)
             derivative(at(memory, target + first * ld), a, ld, last - first, vectors, below[p.ACTIVATION])
+        pack_delta(memory, below, first, last, plan)
+
+
+@serial
+def pack_delta(memory, layer, first, last, plan):
+    """Copy rows of a delta into panels, which the weight gradient streams: strided, they would miss the TLB."""
+    width, ld, chunk = NV * lanes(at(memory, 0)), layer[p.LD_OUT], plan[p.CHUNK]
+    for v in range(0, layer[p.VECTORS], NV):
+        source, target = layer[p.DELTA] + v // NV * width, layer[p.DELTA_PANELS] + v // NV * chunk * width
+        copy_block(at(memory, target + first * width), width, at(memory, source + first * ld), ld, last - first, min(NV, layer[p.VECTORS] - v))
 
 
 @serial
@@ -162,4 +178,5 @@ def share_of_rows(
             prefetch(at(memory, layers[0, p.WEIGHTS]), layers[0, p.BIAS] - layers[0, p.WEIGHTS])
         network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
         output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
+        pack_delta(memory, layers[plan[p.N_LAYERS] - 1], first, last, plan)
         network_backward(memory, first, last, plan, layers)

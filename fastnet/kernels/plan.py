@@ -19,9 +19,10 @@ elements of `memory`, the one array that holds weights, moments and scratch.
     A_OUT,  # activations that leave; the last layer's become its delta
     LD_OUT,
     DELTA,  # dLoss/dZ of this layer, row stride LD_OUT
+    DELTA_PANELS,  # the same in panels, [panel][row][NV vectors]
     ACTIVATION,
-) = range(14)
-N_COLUMNS = 14
+) = range(15)
+N_COLUMNS = 15
 
 # Entries of plan.
 (
@@ -42,14 +43,15 @@ N_COLUMNS = 14
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
     SCRATCH_SIZE,
+    INPUTS,  # a block of columns of the activations per thread, SCRATCH_SIZE apart
     FLAGS_T,  # offset in `flags` of the transposed flags of a batch, [block of 64 rows][input][row]
     COUNTS,  # in `lists`: entries of each input in the batch, where they end, their rows; their values in `memory`
     ENDS,
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(23)
-N_PLAN = 23
+) = range(24)
+N_PLAN = 24
 
 DENSE, SKIP, LISTS = range(3)
 

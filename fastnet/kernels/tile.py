@@ -9,14 +9,15 @@ registers (AVX-512, NEON), 6 x 2 uses 12 + 2 + 1 of 16 (AVX2). Each sum runs in 
 neither the tile's height nor the split of rows among threads changes a bit.
 
 A is read by one number at a time and may have any strides; one of them is always 1, and knowing which lets the addresses
-be constants. `tile_loops` is the plain twin: what the tile computes, in Numba loops.
+be constants. While it computes, a tile asks for K cache lines from `ahead` on, one for each k: the panel or the weights
+that come next arrive from L3 or another core in the shadow of the arithmetic. `tile_loops` is the plain twin: what the tile computes, in Numba loops.
 """
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import I1, I64, REGISTERS, Emit, call_one_of, const, declared
+from fastnet.kernels.lanes import CACHE_LINE, I1, I64, REGISTERS, Emit, call_one_of, const, declared
 
 NV = 2  # vectors across; two B loads feed up to 28 FMAs
 MR = 14 if REGISTERS == 32 else 6
@@ -24,7 +25,7 @@ HEIGHTS = (14, 12, 10, 8, 6, 4, 2, 1) if MR == 14 else (6, 4, 2, 1)
 UNROLL = 2
 
 
-def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate):
+def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate, ahead):
     """Emit the body of one tile function."""
     n = rows * vectors
     zero = e.constant(0.0)
@@ -51,7 +52,9 @@ def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate):
         column = e.gep(a, e.b.mul(k, lda))
         return [e.gep(column, i) for i in range(rows)]
 
-    def one_k(acc, a_k, b_k):
+    def one_k(k, acc):
+        a_k, b_k = pointers(k), e.gep(b, e.b.mul(k, ldb))
+        e.prefetch(ahead, e.b.mul(k, const(CACHE_LINE // e.itemsize)), write=0 if by_rows else 1)
         columns = [e.load(b_k, j * e.lanes) for j in range(vectors)]
         out = []
         for i in range(rows):
@@ -61,7 +64,7 @@ def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate):
 
     # One k at a time: unrolled by hand, LLVM gathers the neighbouring A[i, k..k+3] into one vector and takes it apart
     # with shuffles, of which only one starts a cycle (14 x 2: 83 GFLOP/s instead of 175).
-    acc = e.loop(const(0), K, 1, acc, lambda k, acc: one_k(acc, pointers(k), e.gep(b, e.b.mul(k, ldb))), "k")
+    acc = e.loop(const(0), K, 1, acc, one_k, "k")
     for i in range(rows):
         for j in range(vectors):
             e.store(acc[i * vectors + j], c, e.b.add(e.b.mul(const(i), ldc), const(j * e.lanes)))
@@ -71,7 +74,7 @@ def _multiply(e, rows, vectors, by_rows, c, ldc, a, lda, b, ldb, K, accumulate):
 def _tile_function(module, scalar, rows, vectors, by_rows):
     pointer = scalar.as_pointer()
     name = f"fastnet_tile_{scalar}_{rows}x{vectors}_{'rows' if by_rows else 'columns'}"
-    return declared(module, name, [pointer, I64, pointer, I64, pointer, I64, I64, I1])
+    return declared(module, name, [pointer, I64, pointer, I64, pointer, I64, I64, I1, pointer])
 
 
 def define(module, scalar):
@@ -88,17 +91,17 @@ def define(module, scalar):
 
 def _make_tile(by_rows):
     @intrinsic
-    def tile(typingctx, C, ldc, A, lda, B, ldb, K, accumulate, rows, vectors):
+    def tile(typingctx, C, ldc, A, lda, B, ldb, K, accumulate, ahead, rows, vectors):
         n = types.intp
-        sig = types.void(C, n, A, n, B, n, n, types.boolean, n, n)
+        sig = types.void(C, n, A, n, B, n, n, types.boolean, ahead, n, n)
 
         def codegen(context, builder, signature, args):
-            *operands, accumulate, rows, vectors = args
+            *operands, rows, vectors = args
             scalar = context.get_value_type(signature.args[0].dtype)
             shapes = [(r, v) for r in HEIGHTS for v in range(1, NV + 1)]
             tiles = {4 * r + v: _tile_function(builder.module, scalar, r, v, by_rows) for r, v in shapes}
             key = builder.add(builder.mul(rows, const(4)), vectors)
-            call_one_of(builder, key, tiles, [*operands, accumulate])
+            call_one_of(builder, key, tiles, operands)
             return context.get_dummy_value()
 
         return sig, codegen

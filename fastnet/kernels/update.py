@@ -102,6 +102,20 @@ def update_block(typingctx, W, first, second, squares, g, coefficients, rows, ve
 
 
 @intrinsic
+def copy_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
+    """target[i] = source[i] for ``rows`` rows of ``vectors`` vectors."""
+    n = types.intp
+    sig = types.void(target, n, source, n, n, n)
+
+    def codegen(context, builder, signature, args):
+        scalar = context.get_value_type(signature.args[0].dtype)
+        builder.call(_copy_function(builder.module, scalar), args)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
 def prefetch_block(typingctx, pointer, n):
     """Ask for ``n`` numbers that will be written soon: they arrive while a tile computes."""
     sig = types.void(pointer, types.intp)
@@ -118,6 +132,28 @@ def prefetch_block(typingctx, pointer, n):
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _copy_function(module, scalar):
+    pointer = scalar.as_pointer()
+    return declared(module, f"fastnet_copy_{scalar}", [pointer, I64, pointer, I64, I64, I64])
+
+
+def _copy(e, target, ld_target, source, ld_source, rows, vectors):
+    """Emit the body of `copy_block`."""
+    b = e.b
+
+    def row(i, _):
+        def vector(j, _):
+            column = b.mul(j, const(e.lanes))
+            e.store(e.load(source, b.add(b.mul(i, ld_source), column)), target, b.add(b.mul(i, ld_target), column))
+            return []
+
+        e.loop(const(0), vectors, 1, [], vector, "vector")
+        return []
+
+    e.loop(const(0), rows, 1, [], row, "row")
+    b.ret_void()
 
 
 def _transpose_function(module, scalar):
@@ -143,8 +179,8 @@ def define(module, scalar):
     for rule in RULES:
         fn = _update_function(module, scalar, rule)
         _update(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), rule, *fn.args)
-    fn = _transpose_function(module, scalar)
-    _transpose(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
+    for fn, body in ((_transpose_function(module, scalar), _transpose), (_copy_function(module, scalar), _copy)):
+        body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
 @intrinsic
