@@ -77,14 +77,10 @@ def make_dataset(
     with told_as_data_errors(path):
         if X.ndim == 3 and 1 not in X.shape[1:]:
             image_shape = (X.shape[1], X.shape[2])
-        if y is not None and X.ndim == 2 and len(X) != len(y) and X.shape[1] == len(y):
-            raise ValueError(f"images of shape {X.shape} for {len(y)} labels look transposed: expected rows as samples")
-        if y is not None and np.ndim(y) == 1 and len(X) != len(y):
-            raise ValueError(f"expected as many labels as images, got {len(X)} images and {len(y)} labels")
         X = check_X(X, name="images")
         if y is not None:
-            if np.ndim(y) > 1 and np.shape(y)[1] > 1:
-                n_classes = max(n_classes or 0, np.shape(y)[1])
+            if y.ndim > 1 and y.shape[1] > 1:
+                n_classes = max(n_classes or 0, y.shape[1])
             y = check_labels(y, len(X), n_classes, name="labels")
             n_classes = n_classes or int(y.max()) + 1
             if n_classes > MOST_CLASSES:
