@@ -11,11 +11,11 @@ import sys
 import threading
 
 from fastnet import __version__
-from fastnet.cli import data, evaluate, info, predict, recipe, train
+from fastnet.cli import bench, data, evaluate, info, predict, recipe, train
 from fastnet.cli.parser import Parser, UsageError
 from fastnet.errors import NonFiniteLossError
 
-VERBS = (train, evaluate, predict, recipe, data, info)
+VERBS = (train, evaluate, predict, recipe, data, bench, info)
 
 
 def build_parser() -> Parser:

@@ -1,0 +1,1 @@
+"""What `fastnet bench` and scripts/bench share: cases, interleaved timing, the machine's FMA peak and its load."""

@@ -1,0 +1,71 @@
+"""fastnet bench: this machine against plain NumPy and its own FMA peak, in half a minute."""
+
+import argparse
+from typing import Any
+
+from fastnet.cli.files import check_writable, write_json
+from fastnet.cli.loading import warm_up
+from fastnet.cli.parser import Commands
+
+CASES = (("mnist-64", 60_000), ("mnist-30-b10", 12_000), ("dense-512", 15_360))  # names, and rows of a run
+ROUNDS, PATIENCE = 5, 3.0  # of each case; PATIENCE in seconds
+WIDTH = 40  # of the longest bar
+
+
+def add_parser(subparsers: Commands) -> None:
+    """Add the verb and its options."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="speed on this machine, beside plain NumPy and the FMA peak",
+        description="Time training and prediction here, in turns with the same steps in plain NumPy and with bursts of "
+        "fused multiply-adds that show the machine's peak: on MNIST if it is on this machine, else on drawn digits.",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, printing each case as it is done."""
+    check_writable("--json", args.json)
+    warm_up()
+    from fastnet.bench import machine
+    from fastnet.bench.cases import CASES as ALL
+    from fastnet.bench.cases import Digits, EpochWork, PredictWork
+    from fastnet.bench.measure import Peaks, measure
+
+    print("loading data and kernels", flush=True)
+    facts, digits = machine.facts(), Digits()
+    label = " (synthetic)" if digits.train.synthetic else ""
+    print(f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads ({facts['threading_layer']})")
+    print(f"data {digits.name}{label}; paired medians of interleaved runs", flush=True)
+    peaks, rows = Peaks(facts["threads"]), []
+    for name, trained in CASES:
+        rows.append(measure(EpochWork(ALL[name], digits, trained), peaks, rounds=ROUNDS, patience=PATIENCE))
+        print("\n" + describe(rows[-1]), flush=True)
+    rows.append(measure(PredictWork("predict-10000", digits, 10_000, 2), peaks, rounds=ROUNDS, patience=PATIENCE))
+    print("\n" + describe(rows[-1]), flush=True)
+    disturbed = any(row["disturbed"] for row in rows)
+    if disturbed:
+        print("\nother processes kept the cores busy: too noisy to conclude anything")
+    if args.json:
+        content = {"machine": facts, "taken": machine.now(), "load_average": machine.load_average(), "rows": rows}
+        write_json(args.json, content | {"data": digits.facts()})
+    return 0
+
+
+def describe(row: dict[str, Any]) -> str:
+    """A row of the result as lines with bars: longer is faster. The peak's stands for dense arithmetic alone."""
+    seconds = {name: values["median"] for name, values in row["seconds"].items()}
+    seconds["FMA peak"] = row["flops"] / row["peak_flops"]
+    fastest = min(seconds.values())
+    what = "epoch of 60000 rows" if row["unit"] == "epoch" else "call"
+    lines = [f"{row['label']}; seconds per {what}"]
+    for name, value in seconds.items():
+        bar = "#" * max(1, round(WIDTH * fastest / value))
+        lines.append(f"  {name:8} {bar:{WIDTH}} {value:.3g}")
+    ratios = row["ratios"]
+    text = f"{ratios['numpy']['median']:.2f} x NumPy, {ratios['peak']['median']:.2f} of the dense arithmetic at peak"
+    noise = max(ratio["spread"] for ratio in ratios.values())
+    doubt = ", too noisy" if any(ratio["noisy"] for ratio in ratios.values()) else ""
+    lines.append(f"  {text} (spread {100 * noise:.0f} %{doubt})")
+    return "\n".join(lines)
