@@ -23,6 +23,8 @@ CHUNK = 256
 PREDICT_ROWS = 64  # rows that one thread takes through all layers at a time when it predicts
 # FLOPs of a step that are worth a further thread; its two parallel regions cost about 4 us.
 WORK_PER_THREAD = 4e6
+# Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (kernels.backward).
+SCATTER_ROWS = 64
 SAMPLE = 2048  # rows looked at to measure density
 
 # Two Python threads inside a parallel region abort the process under Numba's workqueue layer, and under any layer they
@@ -198,6 +200,9 @@ class Stepper:
             rows[:, first + REST1] = 1 - coefficients[:, BETA1]
             rows[:, first + REST2] = 1 - coefficients[:, BETA2]
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0  # the second half is for the biases
+        plain = self.rule == SGD and not coefficients[:, [L2, DECAY]].any()
+        small = w.plan[p.INPUT] == p.SKIP and self.batch_size <= SCATTER_ROWS
+        w.plan[p.SCATTER] = update and plain and small
         with _threads(self.threads):
             train_steps(
                 losses, w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, t.labels, t.rows, self.weight,

@@ -7,13 +7,14 @@ scratch, or in `memory` at GRADIENT where it is summed over several chunks of ro
 import numpy as np
 from numba import carray
 
+from fastnet.functions import SGD_LR
 from fastnet.kernels import plan as p
-from fastnet.kernels.inputs import is_bytes
+from fastnet.kernels.inputs import flag_rows, flags_at, is_bytes
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
-from fastnet.kernels.skip import BITS, WIDEST, walk, walk_list
+from fastnet.kernels.skip import BITS, WIDEST, scatter, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
 from fastnet.kernels.update import N_ROW, copy_block, prefetch_block, transpose_square, update_block
 
@@ -144,6 +145,32 @@ def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n
 
 
 @serial
+def scatter_update(X, memory, flags, samples, first, last, n, lr, plan, layers):
+    """Plain SGD on rows first <= k < last of the first W, sample by sample: W[k] -= lr X[s, k] delta[s].
+
+    On a small batch a column of X is nearly empty, and walking down each of them costs more than the work in it:
+    784-30-10 at batch 10 takes 14 us for that, 4 us this way.
+    """
+    layer = layers[0]
+    lane, K = lanes(at(memory, 0)), layer[p.FAN_IN]
+    width, numbers, table = NV * lane, flag_rows(X, plan), at(memory, plan[p.TABLE])
+    panel = plan[p.CHUNK] * width
+    start = min(first, K - BITS)  # a block of flags must not reach beyond its row
+    v = np.int64(0)
+    while v < layer[p.VECTORS]:
+        vectors = group_width(min(layer[p.VECTORS] - v, WIDEST))
+        w = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + start * width
+        for r in range(n):
+            row, values = flags_at(X, flags, samples[numbers + r] * K + start), layer[p.A_IN] + r * layer[p.LD_IN] + start
+            delta = at(memory, layer[p.DELTA_PANELS] + v // NV * panel + r * width)
+            scatter(
+                at(memory, w), width, layer[p.PANEL], row, last - start, first - start, is_bytes(X), table,
+                at(memory, values), delta, panel, -lr, vectors,
+            )  # fmt: skip
+        v += vectors
+
+
+@serial
 def share_of_units(
     thread, n, X, indices, indptr, memory, flags, samples, lists, coefficients, units, split, update, accumulate,
     plan, layers,
@@ -151,19 +178,22 @@ def share_of_units(
     """Gradients and updates of one thread's units, split[thread] <= u < split[thread + 1], over n samples."""
     scratch, lane = plan[p.SCRATCH] + thread * plan[p.SCRATCH_SIZE], lanes(at(memory, 0))
     begin, end = split[thread], split[thread + 1]
-    if plan[p.INPUT] == p.LISTS:
+    if plan[p.INPUT] == p.LISTS or plan[p.SCATTER]:
         first, last = layers[0, p.FAN_IN], np.int64(0)
         for u in range(begin, end):
             if units[u, p.LAYER] == 0:
                 first = min(first, units[u, p.FIRST_ROW])
                 last = max(last, units[u, p.FIRST_ROW] + units[u, p.ROWS])
-        if first < last:
+        if first < last and plan[p.SCATTER]:
+            scatter_update(X, memory, flags, samples, first, last, n, coefficients[SGD_LR], plan, layers)
+        elif first < last:
             column_lists(X, indices, indptr, memory, samples, lists, first, last, n, plan)
     for u in range(begin, end):
         squares, layer = plan[p.SQUARES] + 2 * u * lane, layers[units[u, p.LAYER]]
         clear(at(memory, squares), 2 * lane)
-        update_unit(
-            X, memory, flags, lists, coefficients, scratch, squares, units[u], n, update, accumulate, plan, layers
-        )
+        if units[u, p.LAYER] > 0 or not plan[p.SCATTER]:
+            update_unit(
+                X, memory, flags, lists, coefficients, scratch, squares, units[u], n, update, accumulate, plan, layers
+            )
         if units[u, p.FIRST_ROW] + units[u, p.ROWS] == layer[p.FAN_IN]:
             bias_update(memory, coefficients, scratch, squares, layer, n, update, accumulate, plan)

@@ -104,12 +104,14 @@ def gather(X, memory, samples, first, last, plan, layers):
 
 @serial
 def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
-    """Flags of the rows first <= r < last, and their transpose; `first` is a multiple of SIDE."""
+    """Flags of the rows first <= r < last, and their transpose where it is wanted; `first` is a multiple of SIDE."""
     n, numbers = layers[0, p.FAN_IN], flag_rows(X, plan)
     if not is_bytes(X):
         gather(X, memory, samples, first, last, plan, layers)
         for r in range(first, last):
             raise_flags(at(flags, r * n), at(memory, layers[0, p.A_IN] + r * layers[0, p.LD_IN]), n)
+    if plan[p.SCATTER]:
+        return
     for s in range(first, last, SIDE):
         for r in range(s + SIDE, min(s + 2 * SIDE, last)):
             prefetch(flags_at(X, flags, samples[numbers + r] * n), n)

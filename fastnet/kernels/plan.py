@@ -33,6 +33,7 @@ N_COLUMNS = 15
     GRAIN,  # a thread's rows start at a multiple of this
     MOMENTS,  # from a weight to its first moment, and from that to its second
     GRADIENT,  # from a weight to its stored gradient
+    SCATTER,  # 1: the first layer's plain SGD step is added to W sample by sample
     RULE,
     LOSS,
     TABLE,  # the 256 values of a byte
@@ -50,8 +51,8 @@ N_COLUMNS = 15
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(24)
-N_PLAN = 24
+) = range(25)
+N_PLAN = 25
 
 DENSE, SKIP, LISTS = range(3)
 

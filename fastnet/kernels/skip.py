@@ -20,31 +20,71 @@ FLAGS = ir.VectorType(I8, BITS)
 SIDE = 16  # bytes are transposed in registers, SIDE x SIDE at a time
 
 
-def _masked_sum(e, acc, mask, value_at, row_at):
-    """Emit ``for each set bit t of mask: acc += value_at(t) * row_at(t)``; returns the new accumulators."""
+def _each_bit(e, mask, carried, body):
+    """Emit ``for each set bit t of mask: carried = body(t, carried)``; returns the last values."""
     b, before = e.b, e.b.block
     bit, done = (b.function.append_basic_block(s) for s in ("bit", "bits_done"))
-    none = ir.Constant(I64, 0)
+    none = const(0)
     b.cbranch(b.icmp_unsigned("!=", mask, none), bit, done)
     b.position_at_end(bit)
     left = b.phi(I64)
-    sums = [b.phi(e.vec) for _ in acc]
+    old = [b.phi(v.type) for v in carried]
     t = e.call("llvm.cttz.i64", I64, left, ir.Constant(I1, 1))
-    rest = b.and_(left, b.sub(left, ir.Constant(I64, 1)))
-    value, row = e.splat(value_at(t)), row_at(t)
-    new = [e.fma(value, x, s) for x, s in zip(row, sums, strict=True)]
+    rest = b.and_(left, b.sub(left, const(1)))
+    new = body(t, old)
     left.add_incoming(mask, before)
     left.add_incoming(rest, b.block)
-    for s, old, after in zip(sums, acc, new, strict=True):
-        s.add_incoming(old, before)
-        s.add_incoming(after, b.block)
+    for phi, start, value in zip(old, carried, new, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, b.block)
     b.cbranch(b.icmp_unsigned("!=", rest, none), bit, done)
     b.position_at_end(done)
-    merged = [b.phi(e.vec) for _ in acc]
-    for m, old, after in zip(merged, acc, new, strict=True):
-        m.add_incoming(old, before)
-        m.add_incoming(after, bit)
+    merged = [b.phi(v.type) for v in carried]
+    for phi, start, value in zip(merged, carried, new, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, bit)
     return merged
+
+
+def _nonzero(e, flags):
+    """Mask of the nonzero bytes among the BITS bytes at ``flags``."""
+    raw = e.b.load(e.b.bitcast(flags, FLAGS.as_pointer()))
+    raw.align = 1
+    return e.b.bitcast(e.b.icmp_unsigned("!=", raw, ir.Constant(FLAGS, [0] * BITS)), I64)
+
+
+def _block(e, q, n, overlap):
+    """(first flag, mask of a block) for the block that starts at flag q of n.
+
+    With ``overlap`` the last block of a row reaches back over flags that were done, so that nothing beyond the row is
+    read; without, it reads on to its end. Either way only the flags of this block that are new and below n count.
+    """
+    b, last = e.b, e.b.sub(n, const(BITS))
+    base = b.select(b.and_(overlap, b.icmp_signed(">", q, last)), last, q)
+    left = b.sub(n, base)
+    some = b.sub(b.shl(const(1), b.and_(left, const(BITS - 1))), const(1))
+    wanted = b.select(b.icmp_signed(">=", left, const(BITS)), const(-1), some)
+    wanted = b.and_(wanted, b.shl(const(-1), b.sub(q, base)))
+    return base, lambda flags: b.and_(_nonzero(e, flags), wanted)
+
+
+def _number(e, by_table, bytes_, table, values, value_step, base):
+    """Function t -> value of flag t of the block at ``bytes_``, whose first has number ``base``."""
+    if by_table:
+        return lambda t: e.splat(e.b.load(e.gep(table, e.b.zext(e.b.load(e.gep(bytes_, t)), I64))))
+    return lambda t: e.splat(e.b.load(e.gep(values, e.b.mul(e.b.add(base, t), value_step))))
+
+
+def _either(e, by_table, emit):
+    """Emit ``emit(True)`` or ``emit(False)``, as by_table says when the code runs."""
+    for case in (True, False):
+        run, after = (e.b.function.append_basic_block(s) for s in ("run", "after"))
+        e.b.cbranch(e.b.icmp_signed("==", by_table, const(int(case))), run, after)
+        e.b.position_at_end(run)
+        emit(case)
+        e.b.branch(after)
+        e.b.position_at_end(after)
+    e.b.ret_void()
 
 
 def _offsets(e, vectors, panel):
@@ -57,49 +97,51 @@ def _walk(e, vectors, out, out_panel, flags, flags_step, n, by_table, table, val
     b = e.b
     outs = [e.gep(out, o) for o in _offsets(e, vectors, out_panel)]
     ins = _offsets(e, vectors, row_panel)
-    # The last block of a long contiguous row overlaps the one before it, so that nothing beyond the row is read.
     whole = b.and_(b.icmp_signed("==", flags_step, const(BITS)), b.icmp_signed(">=", n, const(BITS)))
-    last = b.sub(n, const(BITS))
 
-    def block(value_of):
-        def body(q, acc):
-            overlap = b.and_(whole, b.icmp_signed(">", q, last))
-            base = b.select(overlap, last, q)
-            place = b.add(b.mul(b.lshr(q, const(6)), flags_step), b.sub(base, q))
-            bytes_ = e.gep(flags, place)
-            raw = b.load(b.bitcast(bytes_, FLAGS.as_pointer()))
-            raw.align = 1
-            mask = b.bitcast(b.icmp_unsigned("!=", raw, ir.Constant(FLAGS, [0] * BITS)), I64)
-            left = b.sub(n, base)
-            some = b.sub(b.shl(const(1), b.and_(left, const(BITS - 1))), const(1))
-            mask = b.and_(mask, b.select(b.icmp_signed(">=", left, const(BITS)), const(-1), some))
-            mask = b.and_(mask, b.shl(const(-1), b.sub(q, base)))
+    def body(by_table, q, acc):
+        base, mask_of = _block(e, q, n, whole)
+        bytes_ = e.gep(flags, b.add(b.mul(b.lshr(q, const(6)), flags_step), b.sub(base, q)))
+        mask = mask_of(bytes_)
+        number = _number(e, by_table, bytes_, table, values, value_step, base)
 
-            def row_at(t):
-                row = e.gep(rows, b.mul(b.add(base, t), row_step))
-                return [e.load(row, o) for o in ins]
+        def add(t, acc):
+            value, row = number(t), e.gep(rows, b.mul(b.add(base, t), row_step))
+            return [e.fma(value, e.load(row, o), s) for o, s in zip(ins, acc, strict=True)]
 
-            return _masked_sum(e, acc, mask, lambda t: value_of(bytes_, base, t), row_at)
-
-        return body
-
-    def from_table(bytes_, base, t):
-        return b.load(e.gep(table, b.zext(b.load(e.gep(bytes_, t)), I64)))
-
-    def from_values(bytes_, base, t):
-        return b.load(e.gep(values, b.mul(b.add(base, t), value_step)))
+        return _each_bit(e, mask, acc, add)
 
     start = [e.load(p) for p in outs]
-    for value_of, wanted in ((from_table, 1), (from_values, 0)):
-        run, after = (b.function.append_basic_block(s) for s in ("run", "after"))
-        b.cbranch(b.icmp_signed("==", by_table, const(wanted)), run, after)
-        b.position_at_end(run)
-        acc = e.loop(const(0), n, BITS, start, block(value_of), "block")
+
+    def emit(by_table):
+        acc = e.loop(const(0), n, BITS, start, lambda q, acc: body(by_table, q, acc), "block")
         for p, v in zip(outs, acc, strict=True):
             e.store(v, p)
-        b.branch(after)
-        b.position_at_end(after)
-    b.ret_void()
+
+    _either(e, by_table, emit)
+
+
+def _scatter(e, vectors, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor):
+    """Emit the body of one scatter function; the arguments are those of `scatter`."""
+    b = e.b
+    outs, scale = _offsets(e, vectors, row_panel), e.splat(factor)
+    added = [b.fmul(scale, e.load(source, o)) for o in _offsets(e, vectors, source_panel)]
+
+    def body(by_table, q):
+        base, mask_of = _block(e, q, n, b.icmp_signed(">=", n, const(BITS)))
+        bytes_ = e.gep(flags, base)
+        mask = b.and_(mask_of(bytes_), b.shl(const(-1), b.select(b.icmp_signed("==", q, const(0)), first, const(0))))
+        number = _number(e, by_table, bytes_, table, values, const(1), base)
+
+        def add(t, _):
+            value, row = number(t), e.gep(rows, b.mul(b.add(base, t), row_step))
+            for o, v in zip(outs, added, strict=True):
+                e.store(e.fma(value, v, e.load(row, o)), row, o)
+            return []
+
+        return _each_bit(e, mask, [], add)
+
+    _either(e, by_table, lambda by_table: e.loop(const(0), n, BITS, [], lambda q, _: body(by_table, q), "block"))
 
 
 def _walk_function(module, scalar, vectors):
@@ -122,6 +164,12 @@ def _list(e, vectors, out, out_panel, indices, values, n, rows, row_step, row_pa
     for p, v in zip(outs, acc, strict=True):
         e.store(v, p)
     e.b.ret_void()
+
+
+def _scatter_function(module, scalar, vectors):
+    pointer = scalar.as_pointer()
+    arguments = [pointer, I64, I64, I8.as_pointer(), I64, I64, I64, pointer, pointer, pointer, I64, scalar]
+    return declared(module, f"fastnet_scatter_{scalar}_{vectors}", arguments)
 
 
 def _list_function(module, scalar, vectors):
@@ -154,7 +202,7 @@ def _transpose(b, dst, ld, src, order, stride):
 def define(module, scalar):
     """Add the walks of every width and the transpose of bytes to the vector library."""
     for vectors in WIDTHS:
-        for function, body in ((_walk_function, _walk), (_list_function, _list)):
+        for function, body in ((_walk_function, _walk), (_scatter_function, _scatter), (_list_function, _list)):
             fn = function(module, scalar, vectors)
             body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
     fn = _transpose_function(module)
@@ -185,6 +233,23 @@ def walk(
 
     def codegen(context, builder, signature, args):
         return _dispatch(context, builder, signature, args, _walk_function)
+
+    return sig, codegen
+
+
+@intrinsic
+def scatter(
+    typingctx, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor, vectors
+):
+    """rows[t * row_step] += value(t) * factor * source, for all first <= t < n with flags[t] != 0.
+
+    The transpose of `walk`, for one sample: groups of vectors, flags and values as there; first < 64, and 64 flags must be readable.
+    """
+    i = types.intp
+    sig = types.void(rows, i, i, flags, i, i, i, table, values, source, i, factor, i)
+
+    def codegen(context, builder, signature, args):
+        return _dispatch(context, builder, signature, args, _scatter_function)
 
     return sig, codegen
 
