@@ -13,6 +13,7 @@ from fastnet.errors import one_of
 if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.recipes import Recipe
+    from fastnet.recipes.race import Lap
     from fastnet.recipes.running import Outcome
 
 NOT_SETTINGS = ("run", "name", "list", "data", "seeds", "json")
@@ -40,10 +41,9 @@ def add_parser(subparsers: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the recipes, or run one."""
     from fastnet.recipes import RECIPES
+    from fastnet.recipes.report import describe, heading
 
     if args.list:
-        from fastnet.recipes.report import describe
-
         print("\n\n".join(map(describe, RECIPES.values())))
         return 0
     if args.name is None:
@@ -55,7 +55,13 @@ def run(args: argparse.Namespace) -> int:
     if config.backend == "numba":
         warm_up()
     data, test = load_mnist(args.data)
-    content = compare(recipe, config, given, data, test, args.seeds or recipe.seeds)
+    seeds = args.seeds or recipe.seeds
+    print("\n".join([*heading(recipe), ""]), flush=True)
+    if recipe.target:
+        content = compete(recipe, config, data, test, seeds)
+    else:
+        content = compare(recipe, config, given, data, test, seeds)
+    print("\n" + "\n".join(["on purpose:", *(f"- {text}" for text in recipe.differences)]), flush=True)
     if args.json:
         files.write_json(args.json, content)
     return 0
@@ -84,14 +90,13 @@ def load_mnist(source: str) -> "tuple[Dataset, Dataset]":
 def compare(
     recipe: "Recipe", config: argparse.Namespace, given: dict[str, Any], data: "Dataset", test: "Dataset", seeds: int
 ) -> dict[str, Any]:
-    """Run a recipe and what its document tries beside it; print all of it, and return the content of the JSON file.
+    """Run a recipe and what its document tries beside it; print the results, and return the content of the JSON file.
 
     given : the settings that the user changed; what they change is not tried beside.
     """
     from fastnet.recipes import report
     from fastnet.recipes.running import against_numpy, compile_kernels, splits
 
-    print(f"{recipe.name}: {recipe.title}\nfrom {recipe.document}\n", flush=True)
     compile_kernels(config, data, sys.stdout)
     outcomes = run_seeds(recipe, config, data, test, seeds)
     if recipe.report:
@@ -107,7 +112,6 @@ def compare(
         comparison = against_numpy(config, rows)
         print(f"\n{report.against(comparison, len(rows))}")
         result["numpy"] = dataclasses.asdict(comparison) | {"ratio": comparison.ratio}
-    print("\n" + "\n".join(["on purpose:", *(f"- {text}" for text in recipe.differences)]), flush=True)
     first = train.content(config, data, outcomes[0].history, outcomes[0].test)
     if seeds > 1:
         result["runs"] = [record(outcome) for outcome in outcomes]
@@ -120,7 +124,7 @@ def run_seeds(
     """Run consecutive seeds: the first with the document's lines, a line for each other."""
     from fastnet.recipes.running import run
 
-    outcomes = []
+    outcomes: list[Outcome] = []
     for seed in range(config.seed, config.seed + seeds):
         args = argparse.Namespace(**vars(config) | {"seed": seed})
         outcomes.append(run(recipe, args, data, test, None if outcomes else sys.stdout))
@@ -146,6 +150,28 @@ def summary(recipe: "Recipe", outcomes: "list[Outcome]") -> dict[str, Any]:
         "obtained": {name: dataclasses.asdict(spread) for name, spread in obtained.items()},
         "seconds": seconds,
     }
+
+
+def compete(
+    recipe: "Recipe", config: argparse.Namespace, data: "Dataset", test: "Dataset", seeds: int
+) -> dict[str, Any]:
+    """Run the seeds of a race, print how long each took, and return the content of the JSON file."""
+    from fastnet.recipes.race import race, result
+    from fastnet.recipes.report import lap_line, race_lines
+    from fastnet.recipes.running import compile_kernels
+
+    compile_kernels(config, data, sys.stdout)
+    laps: list[Lap] = []
+    for seed in range(config.seed, config.seed + seeds):
+        args = argparse.Namespace(**vars(config) | {"seed": seed})
+        laps.append(race(recipe, args, data, test, None if laps else sys.stdout))
+        print(lap_line(recipe, laps[-1]), flush=True)
+    found = result(laps)
+    print(f"\n{race_lines(recipe, found)}", flush=True)
+    first = laps[0].outcome
+    runs = [record(lap.outcome) | {"seconds_to_98": lap.seconds, "fair": lap.fair} for lap in laps]
+    about = {"recipe": recipe.name, "document": recipe.document, "published": {}, "runs": runs}
+    return train.content(config, data, first.history, first.test) | about | dataclasses.asdict(found)
 
 
 def record(outcome: "Outcome") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 class Recipe:
     """A system that somebody published, as settings of ``fastnet train``.
 
-    title, document : the system in a few words, and where it comes from.
+    title, document : the system in a few words, and where it comes from; empty if from here.
     settings : those that differ from the defaults of ``fastnet train``, by name.
     held_out : what is evaluated after each epoch, "test" or "validation" rows.
     log : what the document prints after an epoch; the fields are those of ``fastnet.recipes.logs.fields``.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from statistics import fmean
 
+from fastnet.recipes.race import FAIR_ROWS, Lap, Result
 from fastnet.recipes.recipe import Recipe, figure
 from fastnet.recipes.running import Comparison, Spread
 
@@ -14,12 +15,18 @@ def describe(recipe: Recipe) -> str:
     published = [f"{name} {text}" for name, text in recipe.published.items() if text]
     if recipe.seconds:
         published.append(f"{recipe.seconds:g} s")
-    lines = [f"{recipe.name}: {recipe.title}", f"from {recipe.document}"]
+    lines = heading(recipe)
     if recipe.settings:
         lines.append("settings: " + ", ".join(f"{name} {_value(value)}" for name, value in recipe.settings.items()))
-    lines.append("published: " + (", ".join(published) or "no figures"))
+    if recipe.document:
+        lines.append("published: " + (", ".join(published) or "no figures"))
     lines += [f"beside it: {name}" for name in recipe.beside]
     return "\n    ".join(lines)
+
+
+def heading(recipe: Recipe) -> list[str]:
+    """The first lines on a recipe: its name, what it is and where it comes from."""
+    return [f"{recipe.name}: {recipe.title}", *([f"from {recipe.document}"] if recipe.document else [])]
 
 
 def _value(value: object) -> str:
@@ -29,26 +36,26 @@ def _value(value: object) -> str:
 def table(recipe: Recipe, obtained: Mapping[str, Spread], seconds: list[float]) -> str:
     """Published and obtained figures with their differences; over several seeds with the lowest and highest."""
     several = len(seconds) > 1
-    head = ["", "published", "mean" if several else "obtained", *(["lowest", "highest"] if several else []), "difference"]
-    rows = [head]
+    found = ["mean", "lowest", "highest"] if several else ["obtained"]
+    rows = [["", "published", *found, "difference"]]
     for name, spread in obtained.items():
         text = recipe.published.get(name)
         values = [spread.mean, spread.lowest, spread.highest] if several else [spread.mean]
         difference = NOTHING if text is None else _number(name, spread.mean - figure(text), "+")
         rows.append([name, text or NOTHING, *(_number(name, value) for value in values), difference])
     values = [fmean(seconds), min(seconds), max(seconds)] if several else seconds
-    faster = f"{recipe.seconds / values[0]:.0f} times as fast" if recipe.seconds else NOTHING
-    rows.append(["seconds", f"{recipe.seconds:g}" if recipe.seconds else NOTHING, *(f"{s:.2f}" for s in values), faster])
+    theirs, faster = NOTHING, NOTHING
+    if recipe.seconds:
+        theirs, faster = f"{recipe.seconds:g}", f"{recipe.seconds / values[0]:.3g} times as fast"
+    rows.append(["seconds", theirs, *(f"{s:.2f}" for s in values), faster])
     return aligned(rows)
 
 
 def aligned(rows: list[list[str]]) -> str:
     """Rows of words in columns, the first to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(word.rjust(width) for word, width in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    )
+    padded = [[f"{word:>{width}}" for word, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join([row[0].ljust(widths[0]), *words[1:]]) for row, words in zip(rows, padded, strict=True))
 
 
 def _number(name: str, value: float, sign: str = "") -> str:
@@ -58,8 +65,28 @@ def _number(name: str, value: float, sign: str = "") -> str:
 def against(comparison: Comparison, rows: int) -> str:
     """The line on plain NumPy. rows : of the recipe's epoch."""
     part = "" if comparison.rows == rows else f" (measured on {comparison.rows} of them)"
-    scale = rows / comparison.rows
+    seconds, numpy = (rows / comparison.rows * s for s in (comparison.seconds, comparison.numpy_seconds))
     return (
-        f"an epoch of {rows} rows{part}: {scale * comparison.seconds:.3f} s, plain NumPy {scale * comparison.numpy_seconds:.3f} s: "
+        f"an epoch of {rows} rows{part}: {seconds:.3f} s, plain NumPy {numpy:.3f} s: "
         f"{comparison.ratio:.1f} times as fast; losses differ by {comparison.loss_difference:.0e} of their value"
+    )
+
+
+def lap_line(recipe: Recipe, lap: Lap) -> str:
+    """The line on one seed of a race."""
+    last = lap.outcome.history.epochs[-1]
+    reached = f"{recipe.target:.1%}" if lap.reached else "not there"
+    return (
+        f"seed {lap.outcome.args.seed}: {reached} after {lap.outcome.seconds:.3f} s, in epoch {last.epoch}: "
+        f"{last.val_accuracy:.2%}; fair choice: epoch {lap.fair_epoch}, {lap.fair_accuracy:.2%}"
+    )
+
+
+def race_lines(recipe: Recipe, result: Result) -> str:
+    """The lines on all seeds of a race."""
+    time = f"median {result.seconds_to_98:.3f} s" if result.seconds_to_98 is not None else "no median"
+    return (
+        f"seconds to {recipe.target:.1%} of the test set, evaluations included: {time}, "
+        f"{result.reached} of {result.seeds} seeds got there\n"
+        f"test accuracy at the epoch that {FAIR_ROWS} held-out training rows choose: {result.fair_accuracy:.2%} (mean)"
     )

@@ -1,10 +1,10 @@
 """Running a recipe: one training after another, what they are measured by, and plain NumPy beside them."""
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from statistics import fmean, median
-from typing import TYPE_CHECKING, Any, TextIO
+from statistics import fmean
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -62,8 +62,8 @@ def weighted_scores(run: Outcome) -> tuple[float, float, float]:
     """Precision, recall and f1-score on the test rows, averaged over the classes as weighted by their rows."""
     counts = confusion_matrix(run.truth, run.predicted, run.n_classes)
     right, support, claimed = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    scores = (right / np.maximum(claimed, 1), right / np.maximum(support, 1), 2 * right / np.maximum(support + claimed, 1))
-    precision, recall, f1 = (float(score @ support) / len(run.truth) for score in scores)
+    wholes = (claimed, support, (support + claimed) / 2)
+    precision, recall, f1 = (float(right / np.maximum(whole, 1) @ support) / len(run.truth) for whole in wholes)
     return precision, recall, f1
 
 

@@ -105,6 +105,23 @@ _RECIPES = (
             ANYWAY,
         ),
     ),
+    Recipe(
+        name="mnist-fast",
+        title="a race: as soon as possible at 98.0% of the test set",
+        document="",
+        settings={
+            "hidden": [128], "activation": "relu", "init": "he", "ema": False, "nesterov": True, "beta": 0.9,
+            "lr": 0.19, "schedule": "one_cycle", "batch_size": 128, "epochs": 5, "l2": 1e-4,
+        },
+        log="epoch {epoch}: {matches} of {rows} test rows, {percent:.2f}%",
+        published={},
+        target=0.98,
+        seeds=10,
+        differences=(
+            "a race, not a result: the settings were chosen by the test set, and so is the epoch at which it ends",
+            "the fair epoch is chosen by 10 000 training rows held out, and trained without them",
+        ),
+    ),
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
