@@ -10,36 +10,21 @@ columns) that it writes, and every sum has one order: the bits do not depend on 
 
 import math
 
-from numba import carray, get_num_threads, njit, prange
+from llvmlite import ir
+from numba import carray, njit, prange, types
 from numba.core.sigutils import normalize_signature
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
-from fastnet.functions import (
-    ADAM,
-    ADAM_LR,
-    BETA,
-    BETA1,
-    BETA2,
-    EPS,
-    EXP,
-    GAIN,
-    MOMENTUM,
-    SGD,
-    SGD_LR,
-    SIGMOID,
-    SOFTMAX,
-    STEP_GRADIENT,
-    STEP_VELOCITY,
-)
+from fastnet.functions import ADAM, EXP, MOMENTUM, SGD, SGD_LR, SIGMOID, SOFTMAX
 from fastnet.kernels import library
 from fastnet.kernels.cache import KernelCache
 from fastnet.kernels.floats import flush_denormals, restore_denormals
 from fastnet.kernels.jit import OPTIONS, inlined, serial
-from fastnet.kernels.lanes import at, plus
-from fastnet.kernels.plain import activate_all, add_product, copy, derivative_all, update_all, vector_scratch
-from fastnet.kernels.shapes import clear
+from fastnet.kernels.lanes import I32, I64, at, plus
+from fastnet.kernels.plain import activate_all, add_product, copy, derivative_all, update_all, vector_scratch, zero
 from fastnet.kernels.update import N_ROW, REST1, REST2
 
+OWN = SGD_LR  # first of the columns that depend on the rule
 LINE = 64  # shares of a flat vector start at a multiple of this, so that only the last one ends inside a vector
 
 
@@ -56,6 +41,18 @@ def _parallel(function):
     dispatcher = njit(parallel=True, **OPTIONS)(function)
     dispatcher._cache = _LibraryCache(function)
     return dispatcher
+
+
+@intrinsic
+def current_threads(typingctx):
+    """``numba.get_num_threads()``, by name: what Numba compiles for it holds an address that a cache cannot keep."""
+
+    def codegen(context, builder, signature, args):
+        module, name = builder.module, "get_num_threads"
+        function = module.globals.get(name) or ir.Function(module, ir.FunctionType(I64, []), name)
+        return builder.sext(builder.trunc(builder.call(function, []), I32), I64)  # a C int, declared as Numba does
+
+    return types.intp(), codegen
 
 
 @inlined
@@ -111,7 +108,7 @@ def forward_rows(out, A, W, b, activation, first, last):
 @_parallel
 def dense_forward(out, A, W, b, activation):
     """Overwrite ``out (n, fan_out)`` with f(A W + b); ``A (n, fan_in)``, ``W (fan_in, fan_out)``, ``b (fan_out,)``."""
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(A.shape[0], 1, t, threads)
@@ -128,7 +125,7 @@ def target(y, r, j, k):
 
 @overload(target)
 def _(y, r, j, k):
-    """Target of output j in row r: of rows (n, k) as given; of labels (n,) one-hot, of a single output the label itself."""
+    """Target of output j in row r: of rows (n, k) as given, of labels (n,) one-hot; a lone output takes the label."""
     if y.ndim == 2:
         return lambda y, r, j, k: y[r, j]
     return lambda y, r, j, k: y[r] if k == 1 else int(y[r] == j)
@@ -157,7 +154,7 @@ def softmax_cross_entropy(loss, delta, Z, y, scale):
 
     ``Z (n, k)`` are logits of any finite size, ``y (n,)`` integer labels below k.
     """
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(Z.shape[0], 1, t, threads)
@@ -188,7 +185,7 @@ def binary_cross_entropy(loss, delta, Z, y, scale):
 
     ``y`` holds the targets T (n, k) in [0, 1], or integer labels (n,) that stand for their one-hot rows.
     """
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(Z.shape[0], 1, t, threads)
@@ -217,7 +214,7 @@ def mse(loss, delta, Z, y, scale, activation):
 
     ``activation`` f is IDENTITY or SIGMOID; ``y`` holds T (n, k), or integer labels (n,) for one-hot rows.
     """
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(Z.shape[0], 1, t, threads)
@@ -232,7 +229,7 @@ def mse(loss, delta, Z, y, scale, activation):
 def backward_rows(delta, delta_next, W, A, activation, first, last):
     (fan_in, fan_out), rows = W.shape, last - first
     D = at(delta, first * fan_in)
-    clear(D, rows * fan_in)
+    zero(D, rows * fan_in)
     next_ = at(delta_next, first * fan_out)
     add_product(D, fan_in, next_, fan_out, True, at(W, 0), fan_out, True, rows, fan_in, fan_out)
     derivative_all(D, at(A, first * fan_in), rows * fan_in, activation)
@@ -245,7 +242,7 @@ def dense_backward(delta, delta_next, W, A, activation):
     ``A (n, fan_in)``, whose activation is f, is the input of the layer that has the weights ``W (fan_in, fan_out)`` and
     the delta ``delta_next (n, fan_out)``.
     """
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(A.shape[0], 1, t, threads)
@@ -256,7 +253,7 @@ def dense_backward(delta, delta_next, W, A, activation):
 @_parallel
 def sigmoid_backward(delta, delta_next, W, A):
     """Overwrite ``delta (n, fan_in)`` with (delta_next W^T) A (1 - A): `dense_backward` of a sigmoid layer."""
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(A.shape[0], 1, t, threads)
@@ -268,14 +265,14 @@ def sigmoid_backward(delta, delta_next, W, A):
 def gradient_rows(dW, A, delta, first, last):
     (n, fan_in), fan_out, rows = A.shape, delta.shape[1], last - first
     g = at(dW, first * fan_out)
-    clear(g, rows * fan_out)
+    zero(g, rows * fan_out)
     add_product(g, fan_out, at(A, first), fan_in, False, at(delta, 0), fan_out, False, rows, fan_out, n)
 
 
 @_parallel
 def weight_gradient(dW, A, delta):
     """Overwrite ``dW (fan_in, fan_out)`` with A^T delta, from ``A (n, fan_in)`` and ``delta (n, fan_out)``."""
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(dW.shape[0], 1, t, threads)
@@ -286,7 +283,7 @@ def weight_gradient(dW, A, delta):
 @serial
 def column_sums(db, delta, first, last):
     total, k = carray(at(db, first), (last - first,)), delta.shape[1]
-    clear(at(db, first), last - first)
+    zero(at(db, first), last - first)
     for r in range(delta.shape[0]):
         d = carray(at(delta, r * k + first), (last - first,))
         for j in range(last - first):
@@ -296,7 +293,7 @@ def column_sums(db, delta, first, last):
 @_parallel
 def bias_gradient(db, delta):
     """Overwrite ``db (fan_out,)`` with the column sums of ``delta (n, fan_out)``."""
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         first, last = share(db.shape[0], LINE, t, threads)
@@ -309,12 +306,12 @@ def bias_gradient(db, delta):
 
 @serial
 def update_share(w, first, second, g, c0, c1, c2, c3, rest1, rest2, rule, thread, threads):
-    """One thread's part of a flat vector of weights; c0 to c3 are the rule's coefficients, in their order."""
+    """One thread's part of a flat vector of weights; c0 to c3 are the rule's own coefficients (fastnet.functions)."""
     begin, end = share(w.size, LINE, thread, threads)
     row = vector_scratch(at(w, 0))
-    clear(row, N_ROW)
+    zero(row, N_ROW)
     c = carray(row, (N_ROW,))
-    c[SGD_LR], c[SGD_LR + 1], c[SGD_LR + 2], c[SGD_LR + 3], c[REST1], c[REST2] = c0, c1, c2, c3, rest1, rest2
+    c[OWN], c[OWN + 1], c[OWN + 2], c[OWN + 3], c[REST1], c[REST2] = c0, c1, c2, c3, rest1, rest2
     if begin < end:
         update_all(at(w, begin), at(first, begin), at(second, begin), at(g, begin), row, end - begin, rule)
 
@@ -322,7 +319,7 @@ def update_share(w, first, second, g, c0, c1, c2, c3, rest1, rest2, rule, thread
 @_parallel
 def sgd_update(w, gradient, lr):
     """w -= lr g, in place; arrays of one shape."""
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
         update_share(w, w, w, gradient, lr, 0.0, 0.0, 0.0, 0.0, 0.0, SGD, t, threads)
@@ -337,20 +334,21 @@ def momentum_update(w, velocity, gradient, lr, beta, ema, nesterov):
     """
     gain = 1 - beta if ema else 1.0
     step_velocity, step_gradient = (lr * beta, lr * gain) if nesterov else (lr, 0.0)
-    threads = get_num_threads()
+    threads = current_threads()
     for t in prange(threads):
         state = flush_denormals()
-        update_share(
-            w, velocity, w, gradient, beta, gain, step_velocity, step_gradient, 0.0, 0.0, MOMENTUM, t, threads
-        )
+        update_share(w, velocity, w, gradient, beta, gain, step_velocity, step_gradient, 0.0, 0.0, MOMENTUM, t, threads)
         restore_denormals(state)
 
 
 @_parallel
 def adam_update(w, m, v, gradient, lr, beta1, beta2, eps, t):
-    """Step number ``t`` (from 1) of Adam, in place in ``w``, ``m`` and ``v``; eps is not divided by the bias corrections."""
+    """Step number ``t`` (from 1) of Adam, in place in ``w``, ``m`` and ``v``.
+
+    The bias corrections are in the step size: eps is not divided by them.
+    """
     lr_t = lr * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-    threads = get_num_threads()
+    threads = current_threads()
     for thread in prange(threads):
         state = flush_denormals()
         update_share(w, m, v, gradient, beta1, beta2, eps, lr_t, 1 - beta1, 1 - beta2, ADAM, thread, threads)

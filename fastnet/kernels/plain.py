@@ -7,13 +7,13 @@ last few through scratch. Pointers throughout, so that LLVM can vectorize the lo
 
 from llvmlite import ir
 from numba import carray, types
-from numba.core.cgutils import alloca_once
+from numba.core.cgutils import alloca_once, memset, raw_memcpy
 from numba.extending import intrinsic
 
 from fastnet.kernels.elementwise import activate, derivative
 from fastnet.kernels.jit import inlined, serial
-from fastnet.kernels.lanes import Emit, lanes, plus
-from fastnet.kernels.shapes import clear, tile_height
+from fastnet.kernels.lanes import Emit, const, lanes, plus
+from fastnet.kernels.shapes import tile_height
 from fastnet.kernels.tile import MR, NV, tile_columns, tile_rows
 from fastnet.kernels.update import update_block
 
@@ -38,18 +38,36 @@ product_scratch = _stack((DEPTH + MR) * NV)
 vector_scratch = _stack(6)
 
 
-@inlined
-def copy(target, source, n):
-    t, s = carray(target, (n,)), carray(source, (n,))
-    for i in range(n):
-        t[i] = s[i]
+@intrinsic
+def copy(typingctx, target, source, n):
+    """target = source, n numbers that do not overlap: a call, where a loop would be compiled anew in every caller."""
+
+    def codegen(context, builder, signature, args):
+        target, source, n = args
+        itemsize = signature.args[0].dtype.bitwidth // 8
+        raw_memcpy(builder, target, source, n, itemsize)
+        return context.get_dummy_value()
+
+    return types.void(target, source, types.intp), codegen
+
+
+@intrinsic
+def zero(typingctx, target, n):
+    """target = 0, n numbers."""
+
+    def codegen(context, builder, signature, args):
+        itemsize = signature.args[0].dtype.bitwidth // 8
+        memset(builder, args[0], builder.mul(args[1], const(itemsize)), 0)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp), codegen
 
 
 @inlined
 def pad(target, source, n, room):
     """target = the n numbers of source, then zeros up to ``room``."""
     copy(target, source, n)
-    clear(plus(target, n), room - n)
+    zero(plus(target, n), room - n)
 
 
 @serial
@@ -80,9 +98,9 @@ def add_tile(C, ldc, edge, A, lda, by_rows, panel, depth, height, columns):
         for i in range(height):
             pad(plus(edge, i * width), plus(C, i * ldc), columns, width)
     if by_rows:
-        tile_rows(c, ld, A, lda, panel, width, depth, True, height, vectors)
+        tile_rows(c, ld, A, lda, panel, width, depth, True, panel, height, vectors)
     else:
-        tile_columns(c, ld, A, lda, panel, width, depth, True, height, vectors)
+        tile_columns(c, ld, A, lda, panel, width, depth, True, panel, height, vectors)
     if not whole:
         for i in range(height):
             copy(plus(C, i * ldc), plus(edge, i * width), columns)
@@ -114,7 +132,7 @@ def activate_all(Z, n, activation):
     """Z = f(Z) for n contiguous numbers."""
     lane = lanes(Z)
     zeros, whole = vector_scratch(Z), n // lane
-    clear(zeros, lane)
+    zero(zeros, lane)
     activate(Z, lane, zeros, whole, 1, activation)
     tail, rest = plus(Z, whole * lane), n - whole * lane
     if rest:
@@ -142,10 +160,10 @@ def derivative_all(delta, A, n, activation):
 
 @serial
 def update_all(w, first, second, g, coefficients, n, rule):
-    """The optimizer on n contiguous weights with gradient g; moments that the rule does not have may be ``w`` itself."""
+    """The optimizer on n contiguous weights with gradient g; moments that the rule does without may be ``w`` itself."""
     lane = lanes(w)
     squares, whole = vector_scratch(w), n // lane
-    clear(squares, lane)
+    zero(squares, lane)
     update_block(w, first, second, squares, g, coefficients, whole, 1, lane, lane, rule)
     start, rest = whole * lane, n - whole * lane
     if rest:
@@ -159,4 +177,3 @@ def update_all(w, first, second, g, coefficients, n, rule):
         copy(plus(second, start), second_, rest)
         copy(plus(first, start), first_, rest)
         copy(plus(w, start), w_, rest)  # last: it may be what the moments point to
-
