@@ -4,6 +4,7 @@ A case is settings; `EpochWork` and `PredictWork` make contestants of it, checke
 timed.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,7 @@ from fastnet.optimizers import SGD, Momentum, Optimizer
 EPOCH = 60_000  # rows of an epoch
 DENSE_ROWS = 15_360  # 120 batches of 128: 48 MB, more than fits a cache
 SEED = 138
+WARM = 0.01  # seconds: threads that slept need some milliseconds to find a core each
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,10 @@ class EpochWork:
     def warm(self, name: str) -> None:
         """Bring a contestant's code and buffers in, then its initial weights back: every run does the same work."""
         if name in self.steppers:
-            stepper = self.steppers[name]
-            stepper.run(self.order[: self.warm_rows], self.coefficients[: self.warm_steps])
-            stepper.load()
+            stepper, start = self.steppers[name], time.perf_counter()
+            while time.perf_counter() - start < WARM:
+                stepper.run(self.order[: self.warm_rows], self.coefficients[: self.warm_steps])
+                stepper.load()
 
     def check(self) -> None:
         """Compare the weights after the first steps; raises AssertionError if the contestants disagree."""
@@ -194,9 +197,11 @@ class PredictWork:
         return predict(self.net.sizes, self.net.activations, self.net.params, self.X)
 
     def warm(self, name: str) -> None:
-        """One call."""
+        """Some calls."""
         if name in ("fastnet", "numpy"):
-            {"fastnet": self._fastnet, "numpy": self._numpy}[name]()
+            start = time.perf_counter()
+            while time.perf_counter() - start < WARM:
+                {"fastnet": self._fastnet, "numpy": self._numpy}[name]()
 
     def check(self) -> None:
         """Compare the outputs; raises AssertionError if they differ."""

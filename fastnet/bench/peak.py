@@ -12,7 +12,7 @@ from fastnet.kernels.lanes import I32, REGISTERS, Emit, const, lanes_of
 
 # Independent chains: units times latency is 8 on x86 and 16 on the widest ARM cores.
 CHAINS = REGISTERS * 3 // 4
-BURST = 0.015  # seconds of one measurement on one thread
+BURST = 0.02  # seconds of one measurement on one thread
 
 
 @intrinsic
@@ -65,7 +65,7 @@ class Peak:
 
 def measure(dtype, threads: int, bursts: int = 12) -> float:
     """FLOP/s of the best of some bursts."""
-    peak, best = Peak(dtype, threads), np.inf
+    peak, best = Peak(dtype, threads), float("inf")
     for _ in range(bursts):
         start = time.perf_counter()
         peak.run()

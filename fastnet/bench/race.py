@@ -56,7 +56,7 @@ def race(
 ) -> Race:
     """Run the contestants in turns until ``rounds`` rounds were quiet or ``patience`` seconds are over.
 
-    A round runs each contestant twice, forth and back. warm : called with a contestant's name before each of its turns.
+    A round runs each contestant twice, forth and back. It takes FEWEST rounds, but not twice the patience, at least. warm : called with a contestant's name before each of its turns.
     clock : runs a contestant and returns its seconds; None measures them here. pids : processes that do the work.
     """
     clock = _timed if clock is None else clock
@@ -64,8 +64,11 @@ def race(
     taken: list[dict[str, float]] = []
     shares: list[float | None] = []
     others = Others(pids)
-    end = time.perf_counter() + patience
-    while _quiet(shares) < rounds and (len(taken) < FEWEST or time.perf_counter() < end):
+    start = time.perf_counter()
+    while _quiet(shares) < rounds:
+        elapsed = time.perf_counter() - start
+        if taken and elapsed > patience and (len(taken) >= FEWEST or elapsed > 2 * patience):
+            break
         seconds = dict.fromkeys(names, 0.0)
         others.restart()
         for name in names + names[::-1]:
