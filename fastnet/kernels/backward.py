@@ -43,18 +43,20 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
     width, table = NV * lane, at(memory, plan[p.TABLE])
     panel = plan[p.CHUNK] * width
     delta = at(memory, layer[p.DELTA_PANELS] + v // NV * panel)
+    if plan[p.INPUT] == p.SKIP:
+        columns, values = at(flags, plan[p.FLAGS_T] + row * BITS), at(memory, layer[p.A_IN] + row)
+        walk(
+            at(memory, g), width, panel_g, rows, at(plan, 0), 0, columns, BITS, step, n, is_bytes(X), table, values, 1,
+            ld_in, delta, width, panel, accumulate, vectors,
+        )  # fmt: skip
+        return
     for i in range(rows):
-        target = at(memory, g + i * width)
         if not accumulate:
             for q in range(0, vectors, NV):
                 clear(at(memory, g + q // NV * panel_g + i * width), width)
-        if plan[p.INPUT] == p.LISTS:
-            count, end = lists[plan[p.COUNTS] + row + i], lists[plan[p.ENDS] + row + i]
-            entry, values = plan[p.ENTRIES] + end - count, plan[p.VALUES] + end - count
-            walk_list(target, panel_g, at(lists, entry), at(memory, values), count, delta, width, panel, vectors)
-        else:
-            column, values = at(flags, plan[p.FLAGS_T] + (row + i) * BITS), at(memory, layer[p.A_IN] + row + i)
-            walk(target, panel_g, column, step, n, is_bytes(X), table, values, ld_in, delta, width, panel, vectors)
+        count, end = lists[plan[p.COUNTS] + row + i], lists[plan[p.ENDS] + row + i]
+        entry, values = at(lists, plan[p.ENTRIES] + end - count), at(memory, plan[p.VALUES] + end - count)
+        walk_list(at(memory, g + i * width), panel_g, entry, values, count, delta, width, panel, vectors)
 
 
 @serial

@@ -104,8 +104,9 @@ class KernelCache:
         return CompileResult._rebuild(target_context, *pickle.loads(data))
 
     def save_overload(self, sig, compiled):
-        """Keep the compiled kernel."""
-        write(self._name(sig, compiled.codegen), dumps(compiled._reduce()))
+        """Keep the compiled kernel, unless it holds addresses of this process."""
+        if not compiled.library.has_dynamic_globals:
+            write(self._name(sig, compiled.codegen), dumps(compiled._reduce()))
 
     def enable(self):
         """Asked for by Numba; this cache is always on."""

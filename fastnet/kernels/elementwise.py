@@ -55,6 +55,31 @@ def exp(e, x):
     return e.b.fmul(y, _power_of_two(e, e.b.sub(k, half)))
 
 
+def log(e, x):
+    """Natural logarithm of positive normal numbers: 2^k m with m about 1, and log m = 2 artanh((m - 1) / (m + 1))."""
+    b = e.b
+    mantissa, bias = (23, 127) if e.itemsize == 4 else (52, 1023)
+    integers = ir.VectorType(e.bits, e.lanes)
+
+    def each(n):
+        return ir.Constant(integers, [n] * e.lanes)
+
+    half = 0x3F3504F3 if e.itemsize == 4 else 0x3FE6A09E667F3BCD  # the square root of one half: m is in [that, 2 times that)
+    bits = b.bitcast(x, integers)
+    k = b.ashr(b.sub(bits, each(half)), each(mantissa))
+    m = b.bitcast(b.sub(bits, b.shl(k, each(mantissa))), e.vec)
+    one = e.constant(1.0)
+    s = b.fdiv(b.fsub(m, one), b.fadd(m, one))
+    square = b.fmul(s, s)
+    terms = 5 if e.itemsize == 4 else 11  # |s| < 0.172: the next is below a tenth of an ulp
+    p = e.constant(1 / (2 * terms + 1))
+    for n in range(terms - 1, 0, -1):
+        p = e.fma(p, square, e.constant(1 / (2 * n + 1)))
+    tail = b.fmul(b.fmul(p, square), s)
+    twice = b.fadd(b.fadd(tail, s), b.fadd(tail, s))
+    return e.fma(b.sitofp(k, e.vec), e.constant(math.log(2)), twice)
+
+
 def sigmoid(e, x):
     one = e.constant(1.0)
     return e.b.fdiv(one, e.b.fadd(one, exp(e, e.b.fneg(x))))
@@ -215,7 +240,7 @@ def _softmax(e, z, ld, factor, stats, rows, k):
             return []
 
         e.loop(const(0), k, e.lanes, [], normalise, "scale")
-        for n, v in enumerate((top, total)):
+        for n, v in enumerate((top, log(e, total))):
             b.store(b.extract_element(v, ir.Constant(I32, 0)), e.gep(stats, b.add(b.mul(i, const(2)), const(n))))
         return []
 
@@ -235,7 +260,7 @@ def define(module, scalar):
 
 @intrinsic
 def softmax_rows(typingctx, Z, ld, factor, stats, rows, k):
-    """Z[i] = factor[i] * softmax(Z[i]) in place; stats[2i], stats[2i+1] get the row's maximum and sum of exponentials.
+    """Z[i] = factor[i] * softmax(Z[i]) in place; stats[2i], stats[2i+1] get the row's maximum m and log sum exp(Z - m).
 
     ``rows`` rows of ``k`` numbers, padded to whole vectors; the padding becomes zero.
     """

@@ -11,7 +11,7 @@ from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes, prefetch
 from fastnet.kernels.lists import lists_forward
-from fastnet.kernels.shapes import clear, group_width, tile_height
+from fastnet.kernels.shapes import group_width, tile_height
 from fastnet.kernels.skip import BITS, walk
 from fastnet.kernels.tile import MR, NV, tile_rows
 from fastnet.kernels.update import copy_block
@@ -51,16 +51,16 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
     """A_OUT = f(X W + b) of the first layer, with work for the nonzero inputs only."""
     layer = layers[0]
     n, out, ld, K = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_IN]
-    numbers, by_table, table = flag_rows(X, plan), is_bytes(X), at(memory, plan[p.TABLE])
-    for r in range(first, last):
-        row, values = flags_at(X, flags, samples[numbers + r] * K), at(memory, layer[p.A_IN] + r * layer[p.LD_IN])
-        clear(at(memory, out + r * ld), ld)
-        v = np.int64(0)  # a literal would be a type of its own and compile everything below twice
-        while v < layer[p.VECTORS]:
-            width = group_width(layer[p.VECTORS] - v)
-            panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
-            walk(target, NV * n, row, BITS, K, by_table, table, values, 1, at(memory, panel), NV * n, layer[p.PANEL], width)
-            v += width
+    width, order, table = NV * n, at(samples, flag_rows(X, plan) + first), at(memory, plan[p.TABLE])
+    values, bytes_ = at(memory, layer[p.A_IN] + first * layer[p.LD_IN]), flags_at(X, flags, 0)
+    v = np.int64(0)  # a literal would be a type of its own and compile everything below twice
+    while v < layer[p.VECTORS]:
+        vectors, panel = group_width(layer[p.VECTORS] - v), layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
+        walk(
+            at(memory, out + first * ld + v * n), ld, width, last - first, order, 1, bytes_, K, BITS, K, is_bytes(X), table,
+            values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0, vectors,
+        )  # fmt: skip
+        v += vectors
     z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
     activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
 
@@ -105,7 +105,7 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
         softmax_rows(at(memory, z + first * ld), ld, at(memory, factor + first), at(memory, stats + 2 * first), last - first, k)
         for r in range(first, last):
             top, total = memory[stats + 2 * r], memory[stats + 2 * r + 1]
-            memory[row_loss + r] = memory[factor + r] * (math.log(total) + (top - memory[row_loss + r]))
+            memory[row_loss + r] = memory[factor + r] * (total + (top - memory[row_loss + r]))
             memory[z + r * ld + labels[samples[r]]] -= memory[factor + r]
         return
     for r in range(first, last):

@@ -115,7 +115,5 @@ def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
     for s in range(first, last, SIDE):
         for r in range(s + SIDE, min(s + 2 * SIDE, last)):
             prefetch(flags_at(X, flags, samples[numbers + r] * n), n)
-        for k in range(0, n, SIDE):
-            k0 = min(k, n - SIDE)  # the last block of inputs overlaps the one before it
-            target = at(flags, plan[p.FLAGS_T] + (s // BITS * n + k0) * BITS + s % BITS)
-            transpose_bytes(target, BITS, flags_at(X, flags, k0), at(samples, numbers + s), n)
+        target = at(flags, plan[p.FLAGS_T] + s // BITS * n * BITS + s % BITS)
+        transpose_bytes(target, BITS, flags_at(X, flags, 0), at(samples, numbers + s), n, n)

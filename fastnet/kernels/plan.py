@@ -39,7 +39,7 @@ N_COLUMNS = 15
     TABLE,  # the 256 values of a byte
     ZEROS,  # a row of zeros
     FACTOR,  # one number a row: scale times weight
-    STATS,  # two numbers a row: maximum and sum of the softmax
+    STATS,  # two numbers a row, of the softmax: maximum, and logarithm of the sum
     ROW_LOSS,
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements

@@ -11,13 +11,13 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import I1, I8, I32, I64, Emit, call_one_of, const, declared
+from fastnet.kernels.lanes import I1, I8, I32, I64, VECTOR_BYTES, Emit, call_one_of, const, declared
 
 BITS = 64  # inputs per mask; fewer mean more loop exits, each a likely misprediction
 WIDEST = 8  # accumulators of one walk: enough for 64 float32 outputs on AVX2, 128 on AVX-512
 WIDTHS = (8, 6, 4, 3, 2, 1)
 FLAGS = ir.VectorType(I8, BITS)
-SIDE = 16  # bytes are transposed in registers, SIDE x SIDE at a time
+SIDE = 16  # bytes are transposed in registers, in squares of SIDE x SIDE
 
 
 def _each_bit(e, mask, carried, body):
@@ -92,33 +92,37 @@ def _offsets(e, vectors, panel):
     return [e.b.add(e.b.mul(const(j // 2), panel), const(j % 2 * e.lanes)) for j in range(vectors)]
 
 
-def _walk(e, vectors, out, out_panel, flags, flags_step, n, by_table, table, values, value_step, rows, row_step, row_panel):
+def _walk(
+    e, vectors, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
+    value_stride, value_step, rows, row_step, row_panel, accumulate,
+):  # fmt: skip
     """Emit the body of one walk function; the arguments are those of `walk`."""
     b = e.b
-    outs = [e.gep(out, o) for o in _offsets(e, vectors, out_panel)]
-    ins = _offsets(e, vectors, row_panel)
+    outs, ins = _offsets(e, vectors, out_panel), _offsets(e, vectors, row_panel)
     whole = b.and_(b.icmp_signed("==", flags_step, const(BITS)), b.icmp_signed(">=", n, const(BITS)))
+    again = b.icmp_signed("!=", accumulate, const(0))
 
-    def body(by_table, q, acc):
+    def body(by_table, bytes_of_row, numbers, q, acc):
         base, mask_of = _block(e, q, n, whole)
-        bytes_ = e.gep(flags, b.add(b.mul(b.lshr(q, const(6)), flags_step), b.sub(base, q)))
-        mask = mask_of(bytes_)
-        number = _number(e, by_table, bytes_, table, values, value_step, base)
+        bytes_ = e.gep(bytes_of_row, b.add(b.mul(b.lshr(q, const(6)), flags_step), b.sub(base, q)))
+        number = _number(e, by_table, bytes_, table, numbers, value_step, base)
 
         def add(t, acc):
             value, row = number(t), e.gep(rows, b.mul(b.add(base, t), row_step))
             return [e.fma(value, e.load(row, o), s) for o, s in zip(ins, acc, strict=True)]
 
-        return _each_bit(e, mask, acc, add)
+        return _each_bit(e, mask_of(bytes_), acc, add)
 
-    start = [e.load(p) for p in outs]
+    def one(by_table, i):
+        place = b.select(b.icmp_signed("!=", ordered, const(0)), b.load(e.gep(order, i)), i)
+        row, numbers, target = e.gep(flags, b.mul(place, stride)), e.gep(values, b.mul(i, value_stride)), e.gep(out, b.mul(i, out_step))
+        start = [b.select(again, e.load(target, o), e.constant(0.0)) for o in outs]
+        acc = e.loop(const(0), n, BITS, start, lambda q, acc: body(by_table, row, numbers, q, acc), "block")
+        for o, v in zip(outs, acc, strict=True):
+            e.store(v, target, o)
+        return []
 
-    def emit(by_table):
-        acc = e.loop(const(0), n, BITS, start, lambda q, acc: body(by_table, q, acc), "block")
-        for p, v in zip(outs, acc, strict=True):
-            e.store(v, p)
-
-    _either(e, by_table, emit)
+    _either(e, by_table, lambda by_table: e.loop(const(0), count, 1, [], lambda i, _: one(by_table, i), "row"))
 
 
 def _scatter(e, vectors, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor):
@@ -145,8 +149,10 @@ def _scatter(e, vectors, rows, row_step, row_panel, flags, n, first, by_table, t
 
 
 def _walk_function(module, scalar, vectors):
-    pointer = scalar.as_pointer()
-    arguments = [pointer, I64, I8.as_pointer(), I64, I64, I64, pointer, pointer, I64, pointer, I64, I64]
+    pointer, bytes_, order = scalar.as_pointer(), I8.as_pointer(), I64.as_pointer()
+    arguments = [
+        pointer, I64, I64, I64, order, I64, bytes_, I64, I64, I64, I64, pointer, pointer, I64, I64, pointer, I64, I64, I64,
+    ]  # fmt: skip
     return declared(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
 
 
@@ -179,23 +185,51 @@ def _list_function(module, scalar, vectors):
 
 
 def _transpose_function(module):
-    return declared(module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64])
+    return declared(module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64, I64])
 
 
-def _transpose(b, dst, ld, src, order, stride):
-    """Emit the body of `transpose_bytes`: four rounds of interleaving."""
-    vec = ir.VectorType(I8, SIDE)
-    half = [[v for i in range(h, h + SIDE // 2) for v in (i, SIDE + i)] for h in (0, SIDE // 2)]
-    low, high = (ir.Constant(ir.VectorType(I32, SIDE), lanes) for lanes in half)
-    rows = []
-    for i in range(SIDE):
-        row = b.gep(src, [b.mul(b.load(b.gep(order, [const(i)])), stride)])
-        rows.append(b.load(b.bitcast(row, vec.as_pointer())))
-        rows[-1].align = 1
-    for _ in range(4):
-        rows = [b.shuffle_vector(rows[i], rows[i + 8], part) for i in range(8) for part in (low, high)]
-    for i in range(SIDE):
-        b.store(rows[i], b.bitcast(b.gep(dst, [b.mul(const(i), ld)]), vec.as_pointer())).align = 1
+def _transpose(e, dst, ld, src, order, stride, n):
+    """Emit the body of `transpose_bytes`: four rounds of interleaving, on as many squares as fit into a vector."""
+    b = e.b
+    narrow, squares = ir.VectorType(I8, SIDE), VECTOR_BYTES // SIDE
+    wide = ir.VectorType(I8, VECTOR_BYTES)
+
+    def halves(vec, count):
+        """Interleave the lower, the upper halves of two vectors, each square for itself."""
+        n = SIDE * count
+        return [
+            ir.Constant(ir.VectorType(I32, n), [c * SIDE + v for c in range(count) for i in range(h, h + 8) for v in (i, n + i)])
+            for h in (0, SIDE // 2)
+        ]
+
+    def columns(k, vec, count):
+        rows = []
+        for i in range(SIDE):
+            row = e.gep(src, b.add(b.mul(b.load(e.gep(order, i)), stride), k))
+            rows.append(b.load(b.bitcast(row, vec.as_pointer())))
+            rows[-1].align = 1
+        parts = halves(vec, count)
+        for _ in range(4):
+            rows = [b.shuffle_vector(rows[i], rows[i + 8], part) for i in range(8) for part in parts]
+        for i in range(SIDE):
+            for c in range(count):
+                lanes = ir.Constant(ir.VectorType(I32, SIDE), [c * SIDE + j for j in range(SIDE)])
+                square = b.shuffle_vector(rows[i], rows[i], lanes) if count > 1 else rows[i]
+                target = e.gep(dst, b.mul(b.add(k, const(c * SIDE + i)), ld))
+                b.store(square, b.bitcast(target, narrow.as_pointer())).align = 1
+
+    def one(k, vec, count):
+        columns(k, vec, count)
+        return []
+
+    whole = b.and_(n, const(-VECTOR_BYTES))
+    e.loop(const(0), whole, VECTOR_BYTES, [], lambda k, _: one(k, wide, squares), "wide")
+
+    def rest(k, _):
+        last = b.sub(n, const(SIDE))  # the last square overlaps the one before it
+        return one(b.select(b.icmp_signed("<", k, last), k, last), narrow, 1)
+
+    e.loop(whole, n, SIDE, [], rest, "narrow")
     b.ret_void()
 
 
@@ -206,7 +240,7 @@ def define(module, scalar):
             fn = function(module, scalar, vectors)
             body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
     fn = _transpose_function(module)
-    _transpose(ir.IRBuilder(fn.append_basic_block("entry")), *fn.args)
+    _transpose(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
 def _dispatch(context, builder, signature, args, function):
@@ -219,17 +253,19 @@ def _dispatch(context, builder, signature, args, function):
 
 @intrinsic
 def walk(
-    typingctx, out, out_panel, flags, flags_step, n, by_table, table, values, value_step, rows, row_step, row_panel,
-    vectors,
+    typingctx, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
+    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors,
 ):  # fmt: skip
-    """out += sum over t < n with flag(t) != 0 of value(t) * rows[t * row_step]; out and rows are groups of vectors.
+    """out[i] (+)= sum over t < n with flag(i, t) != 0 of value(i, t) * rows[t], for i < count.
 
-    ``vectors`` (one of WIDTHS) vectors, two to a panel; panels lie ``out_panel`` and ``row_panel`` apart. Blocks of 64
-    flags lie ``flags_step`` apart; if that is not 64, or n < 64, the last block must be readable as a whole. The value is
-    table[flag(t)] with ``by_table`` 1, values[t * value_step] with 0.
+    out[i], at i * out_step, and rows[t], at t * row_step, are groups of ``vectors`` (one of WIDTHS) vectors, two to a
+    panel; panels lie ``out_panel`` and ``row_panel`` apart.
+    The flags of row i start at stride * order[i] (``ordered`` 1) or stride * i; blocks of 64 of them lie ``flags_step``
+    apart, and if that is not 64, or n < 64, the last block must be readable as a whole.
+    A value is table[flag] with ``by_table`` 1, values[i * value_stride + t * value_step] with 0.
     """
     i = types.intp
-    sig = types.void(out, i, flags, i, i, i, table, values, i, rows, i, i, i)
+    sig = types.void(out, i, i, i, order, i, flags, i, i, i, i, table, values, i, i, rows, i, i, i, i)
 
     def codegen(context, builder, signature, args):
         return _dispatch(context, builder, signature, args, _walk_function)
@@ -267,9 +303,9 @@ def walk_list(typingctx, out, out_panel, indices, values, n, rows, row_step, row
 
 
 @intrinsic
-def transpose_bytes(typingctx, dst, ld, src, order, stride):
-    """dst[k * ld + i] = src[order[i] * stride + k] for i, k < SIDE."""
-    sig = types.void(dst, types.intp, src, order, types.intp)
+def transpose_bytes(typingctx, dst, ld, src, order, stride, n):
+    """dst[k * ld + i] = src[order[i] * stride + k] for i < SIDE and k < n; n is at least SIDE."""
+    sig = types.void(dst, types.intp, src, order, types.intp, types.intp)
 
     def codegen(context, builder, signature, args):
         builder.call(_transpose_function(builder.module), args)
