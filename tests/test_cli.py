@@ -240,6 +240,8 @@ def test_train_prints_a_line_for_each_epoch_and_the_report(train, capsys):
     assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
     for word in ("rows/s", "loss", "test accuracy", "left"):
         assert word in epochs[0]
+    right = round(float(epochs[-1].split("test accuracy")[1].split("%")[0]) * 30 / 100)
+    assert f"{right} of 30 test rows are right" in lines
     assert "precision" in out
     assert "weighted avg" in lines[-1]
     assert out.isascii()

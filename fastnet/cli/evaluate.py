@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     result = network.evaluate(dataset.X, dataset.y)
     print(f"{dataset.name}: loss {result.loss:.4f}  accuracy {result.accuracy:.2%}  {len(dataset.X)} rows")
     if args.report:
-        print_report(network, dataset)
+        print_report(network, dataset, dataset.name)
     if args.json:
         content = {
             "model": args.model,

@@ -90,9 +90,10 @@ def facts(dataset: "Dataset") -> dict[str, object]:
     return {"name": dataset.name, "sha256": dataset.sha256, "synthetic": dataset.synthetic}
 
 
-def print_report(network: "Network", dataset: "Dataset") -> None:
-    """Print the classification report on a Dataset."""
-    from fastnet.metrics import classification_report
+def print_report(network: "Network", dataset: "Dataset", kind: str) -> None:
+    """Print how many rows of a Dataset, which are of that kind, are right, and the classification report."""
+    from fastnet.metrics import classification_report, match_count
 
-    print()
-    print(classification_report(dataset.y, network.predict(dataset.X), dataset.n_classes), end="", flush=True)
+    predicted = network.predict(dataset.X)
+    print(f"\n{match_count(dataset.y, predicted)} of {len(dataset)} {kind} rows are right\n")
+    print(classification_report(dataset.y, predicted, dataset.n_classes), end="", flush=True)

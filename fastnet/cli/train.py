@@ -64,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
         files.write_json(args.json, content(args, data, history, test))
     shown, shown_name = (held_out, held_out_name) if test_set is None else (test_set, "test")
     if not args.quiet and shown is not None:
-        print(f"\n{len(shown)} {shown_name} rows:")
-        print_report(network, shown)
+        print_report(network, shown, shown_name)
     return 0
 
 

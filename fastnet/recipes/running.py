@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastnet.training import Callback, History
 
 PROBE_ROWS = 2_000  # to find out how long NumPy takes, and how many rows it takes for the next constant
-NUMPY_SECONDS = 0.7
+NUMPY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def compile_kernels(args: argparse.Namespace, train: "Dataset", stream: TextIO |
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds that an epoch of ``rows`` rows takes by the kernels and by plain NumPy, and how far the losses differ."""
+    """Seconds of the best epoch of ``rows`` rows on either backend, and how far the losses of the first differ."""
 
     rows: int
     seconds: float
@@ -122,8 +122,8 @@ def against_numpy(args: argparse.Namespace, train: "Dataset") -> Comparison:
     probe = _epochs(args, _first(train, rows), "reference", 1)[0].seconds
     rows = min(len(train), max(rows, int(rows * NUMPY_SECONDS / probe)))
     few = _first(train, rows)
-    numpy, numba = (_epochs(args, few, backend, 2) for backend in ("reference", "numba"))
-    difference = max(abs(a.loss - b.loss) / abs(b.loss) for a, b in zip(numba, numpy, strict=True))
+    numpy, numba = (_epochs(args, few, backend, 3) for backend in ("reference", "numba"))
+    difference = abs(numba[0].loss - numpy[0].loss) / abs(numpy[0].loss)  # rounding grows with every step
     return Comparison(rows, min(e.seconds for e in numba), min(e.seconds for e in numpy), difference)
 
 

@@ -18,7 +18,12 @@ _RECIPES = (
         log="Epoch {epoch}: training cost = {train_loss:.6f}, test cost = {test_loss:.6f}",
         published={"training cost": "0.0276", "test cost": "0.0802", "precision": "0.98", "test accuracy": None},
         seconds=30,
-        differences=(EVERY_ROW, TRUTH_FIRST, ANYWAY),
+        differences=(
+            EVERY_ROW,
+            TRUTH_FIRST,
+            "the published test cost is that of a good seed: 30 seeds gave 0.0864 on average, 0.080 to 0.101",
+            ANYWAY,
+        ),
         report=True,
     ),
     Recipe(
