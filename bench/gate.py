@@ -38,8 +38,8 @@ class Verdict:
     def line(self) -> str:
         """The verdict for the terminal."""
         change = 100 * (self.now / self.before - 1)
-        text = f"{self.name:22} {self.before:8.3g} -> {self.now:8.3g}  {change:+6.1f} %  (may fall {100 * self.fall:.0f} %)"
-        return f"{text}  {self.state}"
+        text = f"{self.name:22} {self.before:8.3g} -> {self.now:8.3g}  {change:+6.1f} %"
+        return f"{text}  (may fall {100 * self.fall:.0f} %)  {self.state}"
 
 
 def compare(before: Ratios, now: Ratios) -> list[Verdict]:
