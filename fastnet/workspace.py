@@ -157,7 +157,7 @@ class Workspace:
         plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK], plan[p.TRAINS] = len(self.panels), input, chunk, trains
         plan[p.GRAIN] = SIDE if input == p.SKIP else 2
         plan[p.RULE], plan[p.LOSS] = rule, loss
-        plan[p.FACTOR], plan[p.STATS], plan[p.ROW_LOSS] = (offsets.take(n * chunk) for n in (1, 2, 1))
+        plan[p.FACTOR], plan[p.ROW_LOSS] = offsets.take(chunk), offsets.take(chunk)
         self.units = self._units(width)
         plan[p.N_UNITS] = len(self.units)
         plan[p.SQUARES] = offsets.take(2 * lanes * len(self.units))
@@ -189,7 +189,7 @@ class Workspace:
         plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
         n_flags = int(plan[p.FLAGS_T] + sizes[0] * round_up(chunk, BITS)) if input == p.SKIP else 0
         self.flags = aligned(n_flags, np.uint8)
-        self.samples = np.zeros(2 * chunk, np.int64)
+        self.samples = np.zeros(3 * chunk, np.int64)  # rows of X, rows of the batch, labels
         plan[p.ENDS], plan[p.ENTRIES] = sizes[0], 2 * sizes[0]
         self.lists = np.zeros(2 * sizes[0] + entries if input == p.LISTS else 0, np.int32)
 

@@ -201,30 +201,35 @@ def _fold(e, v, combine):
 
 def _softmax_function(module, scalar):
     pointer = scalar.as_pointer()
-    return declared(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64, I64])
+    return declared(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64.as_pointer(), I64, I64])
 
 
-def _softmax(e, z, ld, factor, stats, rows, k):
+def _larger(e, x, y):
+    """Larger of each pair; NaN in either wins, so that a diverged row ends in NaN and not in a wrong answer."""
+    return e.b.select(e.b.fcmp_ordered(">", x, y), x, e.b.select(e.b.fcmp_unordered("uno", x, x), x, y))
+
+
+def _softmax(e, z, ld, factor, loss, chosen, rows, k):
     """Emit the body of `softmax_rows`."""
     b = e.b
-    lane = ir.Constant(ir.VectorType(I64, e.lanes), list(range(e.lanes)))
-    low = e.constant(float("-inf"))
+    numbers = ir.VectorType(I32, e.lanes)
+    lane = ir.Constant(numbers, list(range(e.lanes)))
 
-    def larger(x, y):
-        # NaN in either wins, so that a diverged row ends in NaN and not in a wrong answer.
-        return b.select(b.fcmp_ordered(">", x, y), x, b.select(b.fcmp_unordered("uno", x, x), x, y))
+    def lanes_below(n, compare):
+        """Lanes whose number is below n, or equal to it."""
+        first = b.insert_element(ir.Constant(numbers, ir.Undefined), b.trunc(n, I32), ir.Constant(I32, 0))
+        return b.icmp_signed(compare, lane, b.shuffle_vector(first, first, ir.Constant(numbers, [0] * e.lanes)))
 
     def row(i, _):
-        start = b.mul(i, ld)
+        start, label, share = b.mul(i, ld), b.load(e.gep(chosen, i)), b.load(e.gep(factor, i))
+        at_label = b.load(e.gep(z, b.add(start, b.select(b.icmp_signed("<", label, const(0)), const(0), label))))
 
         def padded(j):
             v = e.load(z, b.add(start, j))
-            left = b.insert_element(ir.Constant(lane.type, ir.Undefined), b.sub(k, j), ir.Constant(I32, 0))
-            left = b.shuffle_vector(left, left, ir.Constant(ir.VectorType(I32, e.lanes), [0] * e.lanes))
-            return b.select(b.icmp_signed("<", lane, left), v, low)
+            return b.select(lanes_below(b.sub(k, j), "<"), v, e.constant(float("-inf")))
 
-        (top,) = e.loop(const(0), k, e.lanes, [low], lambda j, t: [larger(t[0], padded(j))], "max")
-        top = _fold(e, top, larger)
+        (top,) = e.loop(const(0), k, e.lanes, [padded(const(0))], lambda j, t: [_larger(e, t[0], padded(j))], "max")
+        top = _fold(e, top, lambda x, y: _larger(e, x, y))
 
         def exponential(j, total):
             y = exp(e, b.fsub(padded(j), top))
@@ -233,15 +238,17 @@ def _softmax(e, z, ld, factor, stats, rows, k):
 
         (total,) = e.loop(const(0), k, e.lanes, [e.constant(0.0)], exponential, "exp")
         total = _fold(e, total, b.fadd)
-        ratio = b.fdiv(e.splat(b.load(e.gep(factor, i))), total)
+        ratio = b.fdiv(e.splat(share), total)
 
-        def normalise(j, _):
-            e.store(b.fmul(e.load(z, b.add(start, j)), ratio), z, b.add(start, j))
+        def subtract(j, _):
+            y = b.fmul(e.load(z, b.add(start, j)), ratio)
+            hot = b.select(lanes_below(b.sub(label, j), "=="), e.splat(share), e.constant(0.0))
+            e.store(b.fsub(y, hot), z, b.add(start, j))
             return []
 
-        e.loop(const(0), k, e.lanes, [], normalise, "scale")
-        for n, v in enumerate((top, log(e, total))):
-            b.store(b.extract_element(v, ir.Constant(I32, 0)), e.gep(stats, b.add(b.mul(i, const(2)), const(n))))
+        e.loop(const(0), k, e.lanes, [], subtract, "subtract")
+        above = b.fadd(log(e, total), b.fsub(top, e.splat(at_label)))
+        b.store(b.fmul(share, b.extract_element(above, ir.Constant(I32, 0))), e.gep(loss, i))
         return []
 
     e.loop(const(0), rows, 1, [], row, "row")
@@ -259,12 +266,13 @@ def define(module, scalar):
 
 
 @intrinsic
-def softmax_rows(typingctx, Z, ld, factor, stats, rows, k):
-    """Z[i] = factor[i] * softmax(Z[i]) in place; stats[2i], stats[2i+1] get the row's maximum m and log sum exp(Z - m).
+def softmax_rows(typingctx, Z, ld, factor, loss, chosen, rows, k):
+    """Z[i] = factor[i] * (softmax(Z[i]) - onehot(chosen[i])) in place; loss[i] = -factor[i] * log softmax(Z[i])[chosen[i]].
 
-    ``rows`` rows of ``k`` numbers, padded to whole vectors; the padding becomes zero.
+    ``rows`` rows of ``k`` numbers, padded to whole vectors; the padding becomes zero. ``chosen`` is int64; -1 subtracts
+    nothing, and that row's loss means nothing.
     """
-    sig = types.void(Z, types.intp, factor, stats, types.intp, types.intp)
+    sig = types.void(Z, types.intp, factor, loss, chosen, types.intp, types.intp)
 
     def codegen(context, builder, signature, args):
         scalar = context.get_value_type(signature.args[0].dtype)

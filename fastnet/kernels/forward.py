@@ -12,7 +12,7 @@ from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes, prefetch
 from fastnet.kernels.lists import lists_forward
 from fastnet.kernels.shapes import group_width, tile_height
-from fastnet.kernels.skip import BITS, walk
+from fastnet.kernels.skip import BITS, SIDE, walk
 from fastnet.kernels.tile import MR, NV, tile_rows
 from fastnet.kernels.update import copy_block
 
@@ -73,9 +73,10 @@ def network_forward(X, indices, indptr, memory, flags, samples, first, last, pla
     if plan[p.INPUT] == p.LISTS:
         lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation)
     elif plan[p.INPUT] == p.SKIP:
-        if plan[p.TRAINS] or not is_bytes(X):
-            prepare_flags(X, memory, flags, samples, first, last, plan, layers)
-        skip_forward(X, memory, flags, samples, first, last, plan, layers, activation)
+        for r in range(first, last, SIDE):
+            block = min(r + SIDE, last)
+            prepare_flags(X, memory, flags, samples, r, block, last, plan, layers)
+            skip_forward(X, memory, flags, samples, r, block, plan, layers, activation)
     else:
         gather(X, memory, samples, first, last, plan, layers)
         layer_forward(memory, layers[0], first, last, activation)
@@ -96,17 +97,14 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
     """Row losses, and the last layer's Z replaced by its delta; `scale` is the only factor that the delta gets."""
     layer = layers[plan[p.N_LAYERS] - 1]
     z, ld, k, loss = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT], plan[p.LOSS]
-    factor, stats, row_loss = plan[p.FACTOR], plan[p.STATS], plan[p.ROW_LOSS]
+    factor, row_loss, chosen = plan[p.FACTOR], plan[p.ROW_LOSS], 2 * plan[p.CHUNK]
     for r in range(first, last):
         memory[factor + r] = scale * weights[samples[r]] if weights.size else scale
     if loss == CROSS_ENTROPY:
         for r in range(first, last):
-            memory[row_loss + r] = memory[z + r * ld + labels[samples[r]]]
-        softmax_rows(at(memory, z + first * ld), ld, at(memory, factor + first), at(memory, stats + 2 * first), last - first, k)
-        for r in range(first, last):
-            top, total = memory[stats + 2 * r], memory[stats + 2 * r + 1]
-            memory[row_loss + r] = memory[factor + r] * (total + (top - memory[row_loss + r]))
-            memory[z + r * ld + labels[samples[r]]] -= memory[factor + r]
+            samples[chosen + r] = labels[samples[r]]
+        block, factors = at(memory, z + first * ld), at(memory, factor + first)
+        softmax_rows(block, ld, factors, at(memory, row_loss + first), at(samples, chosen + first), last - first, k)
         return
     for r in range(first, last):
         sample, total = samples[r], 0.0

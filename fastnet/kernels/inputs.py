@@ -103,17 +103,19 @@ def gather(X, memory, samples, first, last, plan, layers):
 
 
 @serial
-def prepare_flags(X, memory, flags, samples, first, last, plan, layers):
-    """Flags of the rows first <= r < last, and their transpose where it is wanted; `first` is a multiple of SIDE."""
+def prepare_flags(X, memory, flags, samples, first, last, end, plan, layers):
+    """Flags of the rows first <= r < last, and their transpose where it is wanted; one block of SIDE rows.
+
+    The next block, below ``end``, is fetched meanwhile, to be there when this one has been walked through.
+    """
     n, numbers = layers[0, p.FAN_IN], flag_rows(X, plan)
-    if not is_bytes(X):
+    if is_bytes(X):
+        for r in range(first + SIDE, min(first + 2 * SIDE, end)):
+            prefetch(at(X, samples[r] * n), n)
+    else:
         gather(X, memory, samples, first, last, plan, layers)
         for r in range(first, last):
             raise_flags(at(flags, r * n), at(memory, layers[0, p.A_IN] + r * layers[0, p.LD_IN]), n)
-    if plan[p.SCATTER]:
-        return
-    for s in range(first, last, SIDE):
-        for r in range(s + SIDE, min(s + 2 * SIDE, last)):
-            prefetch(flags_at(X, flags, samples[numbers + r] * n), n)
-        target = at(flags, plan[p.FLAGS_T] + s // BITS * n * BITS + s % BITS)
-        transpose_bytes(target, BITS, flags_at(X, flags, 0), at(samples, numbers + s), n, n)
+    if plan[p.TRAINS] and not plan[p.SCATTER]:
+        target = at(flags, plan[p.FLAGS_T] + first // BITS * n * BITS + first % BITS)
+        transpose_bytes(target, BITS, flags_at(X, flags, 0), at(samples, numbers + first), n, n)

@@ -39,7 +39,6 @@ N_COLUMNS = 15
     TABLE,  # the 256 values of a byte
     ZEROS,  # a row of zeros
     FACTOR,  # one number a row: scale times weight
-    STATS,  # two numbers a row, of the softmax: maximum, and logarithm of the sum
     ROW_LOSS,
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
@@ -51,8 +50,8 @@ N_COLUMNS = 15
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(25)
-N_PLAN = 25
+) = range(24)
+N_PLAN = 24
 
 DENSE, SKIP, LISTS = range(3)
 

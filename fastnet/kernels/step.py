@@ -93,10 +93,12 @@ def store_outputs(outputs, memory, samples, first, last, plan, layers):
     layer = layers[plan[p.N_LAYERS] - 1]
     z, ld, k = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT]
     if layer[p.ACTIVATION] == SOFTMAX:
+        chosen = 2 * plan[p.CHUNK]
         for r in range(first, last):
-            memory[plan[p.FACTOR] + r] = 1
-        factor, stats = at(memory, plan[p.FACTOR] + first), at(memory, plan[p.STATS] + 2 * first)
-        softmax_rows(at(memory, z + first * ld), ld, factor, stats, last - first, k)
+            memory[plan[p.FACTOR] + r], samples[chosen + r] = 1, -1
+        block, factor = at(memory, z + first * ld), at(memory, plan[p.FACTOR] + first)
+        loss, none = at(memory, plan[p.ROW_LOSS] + first), at(samples, chosen + first)
+        softmax_rows(block, ld, factor, loss, none, last - first, k)
     else:
         zeros = at(memory, plan[p.ZEROS])
         activate(at(memory, z + first * ld), ld, zeros, last - first, layer[p.VECTORS], layer[p.ACTIVATION])
