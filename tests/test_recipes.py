@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,23 @@ def test_both_backends_run_a_recipe_alike(name, sets):
         losses.append([[epoch.loss, epoch.val_loss] for epoch in outcome.history.epochs])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-9)
     assert losses[0][0] != losses[0][1]
+
+
+def test_layer_list_of_jpark_is_the_recipes_network():
+    layers = [["FullyConnected", 784, None], ["FullyConnected", 30, "sigmoid"], ["FullyConnected", 10, "softmax"]]
+    args = combine(RECIPES["jpark"].settings)
+    expected = Network([784, *args.hidden, 10], hidden=args.activation, output=args.output, init=args.init, seed=1)
+    listed = Network.from_layers(layers, init="normal", seed=1)
+    assert np.array_equal(listed.params, expected.params)
+    assert listed.activations == expected.activations
+    assert 0.9 < listed.W[0].std() < 1.1
+    assert listed.b[0].all()
+
+
+def test_readme_has_every_recipe():
+    text = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Recipes")[2].partition("\n## ")[0]
+    assert [name for name in RECIPES if f"| `{name}` |" not in section] == []
 
 
 # Settings on the command line

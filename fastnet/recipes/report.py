@@ -68,7 +68,7 @@ def against(comparison: Comparison, rows: int) -> str:
     seconds, numpy = (rows / comparison.rows * s for s in (comparison.seconds, comparison.numpy_seconds))
     return (
         f"an epoch of {rows} rows{part}: {seconds:.3f} s, plain NumPy {numpy:.3f} s: "
-        f"{comparison.ratio:.1f} times as fast; relative difference of the first losses {comparison.loss_difference:.0e}"
+        f"{comparison.ratio:.1f} times as fast; losses differ by {comparison.loss_difference:.0e} of their value"
     )
 
 
