@@ -190,6 +190,7 @@ def test_lines_are_those_of_the_document(sets, capsys):
         ("nielsen-matrix", r"Epoch 0: \d+ / 200"),
     ]:
         assert any(re.fullmatch(first, line) for line in lines[name]), lines[name]
+    assert lines["weisberg-part2"][0].startswith("Epoch 1")
     assert "weighted avg" in "\n".join(lines["weisberg-part2"])
     assert "plain NumPy" not in "\n".join(lines["weisberg-part2"])
 

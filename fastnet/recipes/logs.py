@@ -28,7 +28,7 @@ def fields(record: "Epoch", rows: int) -> dict[str, Any]:
 class Log:
     """Prints a document's line after each epoch and takes the time from the first batch to the last evaluation.
 
-    stream : text file, or None for no lines. template : of the lines. rows : held-out rows.
+    stream : text file, or None for no lines. template : of the lines, empty for none. rows : held-out rows.
     """
 
     def __init__(self, stream: TextIO | None, template: str, rows: int):
@@ -47,7 +47,7 @@ class Log:
     def epoch(self, record: "Epoch") -> None:
         """Called after every epoch and its evaluations."""
         self.seconds = time.perf_counter() - self.started
-        if self.stream:
+        if self.stream and self.template:
             print(self.template.format(**fields(record, self.rows)), file=self.stream, flush=True)
 
     def end(self) -> None:

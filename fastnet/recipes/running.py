@@ -98,7 +98,7 @@ def compile_kernels(args: argparse.Namespace, train: "Dataset", stream: TextIO |
     """Have everything compiled that the recipe needs, so that its seconds are those of the work."""
     few = _first(train, 64)
     short = argparse.Namespace(**vars(args) | {"epochs": 1, "validation_split": None})
-    options.train(short, _network(short, few), few, few, Log(stream, "", 0) if stream else False)
+    options.train(short, _network(short, few), few, few, Log(stream, "", 0))
 
 
 @dataclass(frozen=True)
