@@ -1,0 +1,154 @@
+"""The results as pictures, PNG and SVG, made to be read at the width of a README."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.results import FOLDER
+from bench.tables import NAMES
+
+WIDTH = 8.0  # inches; a README shows about 800 pixels
+OURS, THEIRS, IDEAL = "#0b6e99", "#b9c4c9", "#444444"
+COLOURS = {"fastnet": OURS, "numpy": "#8f8f8f", "jax": "#c9a227", "torch": "#c8553d", "keras": "#7d5ba6"}
+
+
+def draw(results: dict[str, Any], folder: Path = FOLDER) -> list[Path]:
+    """Draw every section that there is; the files written."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    style = {
+        "svg.fonttype": "none", "svg.hashsalt": "fastnet", "font.size": 9, "axes.spines.top": False,
+        "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "legend.frameon": False,
+    }  # fmt: skip
+    pictures: dict[str, Callable] = {
+        "rows": _rows, "peers": _peers, "accuracy": _accuracy, "scaling": _scaling, "large": _large
+    }  # fmt: skip
+    written = []
+    with matplotlib.rc_context(style):
+        for name, picture in pictures.items():
+            if name in results["sections"]:
+                written += _save(picture(results["sections"][name]), folder / name)
+    return written
+
+
+def _save(figure, stem: Path) -> list[Path]:
+    from matplotlib import pyplot
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_suffix(".svg"), stem.with_suffix(".png")]
+    figure.savefig(paths[0], metadata={"Date": None})
+    figure.savefig(paths[1], dpi=110)
+    pyplot.close(figure)
+    return paths
+
+
+def _figure(height: float, columns: int = 1, rows: int = 1, **settings):
+    from matplotlib import pyplot
+
+    return pyplot.subplots(rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False, **settings)
+
+
+def _rows(section: dict[str, Any]):
+    """Two bars a row: times faster than NumPy, and dense arithmetic at peak."""
+    rows = section["rows"][::-1]
+    figure, ((left, right),) = _figure(0.32 * len(rows) + 0.9, columns=2, sharey=True)
+    labels = [row["label"] for row in rows]
+    titles = ("times faster than NumPy", "of dense arithmetic at FMA peak")
+    for axis, kind, title in zip((left, right), ("numpy", "peak"), titles, strict=True):
+        medians = [row["ratios"][kind]["median"] for row in rows]
+        spread = [row["ratios"][kind]["spread"] * m / 2 for row, m in zip(rows, medians, strict=True)]
+        axis.barh(labels, medians, xerr=spread, color=OURS, height=0.6, error_kw={"lw": 1, "ecolor": IDEAL})
+        for i, m in enumerate(medians):
+            axis.annotate(f"{m:.2g}" if m < 10 else f"{m:.0f}", (m + spread[i], i), (3, 0), textcoords="offset points",
+                          va="center", fontsize=8)  # fmt: skip
+        axis.axvline(1, color=IDEAL, lw=1, ls="--")
+        axis.set_title(title, loc="left")
+        axis.margins(x=0.12)
+    return figure
+
+
+def _peers(section: dict[str, Any]):
+    """Seconds per epoch of each library, one panel a row."""
+    rows = section["rows"]
+    figure, axes = _figure(1.55 * -(-len(rows) // 2) + 0.3, columns=2, rows=-(-len(rows) // 2))
+    for axis in axes.flat[len(rows) :]:
+        axis.set_axis_off()
+    for axis, row in zip(axes.flat, rows, strict=False):
+        taken = {name: values["median"] * row["scale"] for name, values in row["seconds"].items()}
+        names = sorted(taken, key=taken.__getitem__, reverse=True)
+        labels, colours = [NAMES.get(n, n) for n in names], [COLOURS[n] for n in names]
+        axis.barh(labels, [taken[n] for n in names], color=colours, height=0.65)
+        for i, n in enumerate(names):
+            text = f"{taken[n]:.2g} s" + (f", {row['ratios'][n]['median']:.1f}x" if n in row["ratios"] else "")
+            axis.annotate(text, (taken[n], i), (3, 0), textcoords="offset points", va="center", fontsize=8)
+        axis.set_title(row["label"], loc="left")
+        axis.margins(x=0.25)
+    return figure
+
+
+def _accuracy(section: dict[str, Any]):
+    """Share of the seeds that were at the level after so many seconds."""
+    figure, ((axis,),) = _figure(2.3)
+    styles = {"closed": (OURS, "-"), "open": ("#c8553d", "-")}
+    for row in section["rows"]:
+        if row["start"] != "warm":
+            continue
+        colour, _ = styles[row["name"]]
+        for level, line in zip(map(str, section["levels"]), ("--", "-"), strict=True):
+            each = row.get(level, {}).get("each", [])
+            if each:
+                share = [(i + 1) / row["runs"] for i in range(len(each))]
+                axis.step([0, *each], [0, *share], where="post", color=colour, ls=line,
+                          label=f"{row['name']}, {float(level):.0%}")  # fmt: skip
+    axis.set(xlabel="seconds of training, evaluations included", ylabel="share of seeds")
+    axis.set(xlim=(0, None), ylim=(0, 1.02))
+    axis.legend()
+    return figure
+
+
+def _scaling(section: dict[str, Any]):
+    """A panel a setting, logarithmic; dashed, dense arithmetic at peak, or perfect sharing among threads."""
+    curves = section["curves"]
+    panels = {"width": "width of the hidden layer", "depth": "hidden layers of 128", "batch": "rows in a batch"}
+    figure, axes = _figure(4.6, columns=2, rows=2)
+    for axis, (name, title) in zip(axes.flat, panels.items(), strict=False):
+        points = curves[name]
+        x = [p["x"] for p in points]
+        axis.loglog(x, [p["peak"] for p in points], color=IDEAL, ls="--", lw=1, label="dense, at FMA peak")
+        if all("numpy" in p for p in points):
+            axis.loglog(x, [p["numpy"] for p in points], color=COLOURS["numpy"], marker="o", ms=3, label="NumPy")
+        axis.loglog(x, [p["fastnet"] for p in points], color=OURS, marker="o", ms=3, label="fastnet")
+        axis.set(title=title, ylabel="seconds per epoch")
+    axis = axes.flat[3]
+    for name, label, colour in (("threads", "784-64-10", OURS), ("threads-wide", "784-512-512-10", "#c8553d")):
+        x, t = [p["x"] for p in curves[name]], [p["fastnet"] for p in curves[name]]
+        axis.plot(x, [t[0] / s for s in t], color=colour, marker="o", ms=3, label=label)
+    axis.plot(x, x, color=IDEAL, ls="--", lw=1, label="ideal")
+    axis.set(title="threads", ylabel="times faster than one")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    for axis in axes.flat:
+        axis.legend(fontsize=8)
+    return figure
+
+
+def _large(section: dict[str, Any]):
+    """Seconds and memory against rows."""
+    figure, ((left, right),) = _figure(2.5, columns=2)
+    points = section["rows"]["points"]
+    x, t = [p["rows"] for p in points], [p["seconds"]["median"] for p in points]
+    left.loglog(x, [t[0] * n / x[0] for n in x], color=IDEAL, ls="--", lw=1, label="in proportion")
+    left.loglog(x, t, color=OURS, marker="o", ms=3, label="fastnet")
+    left.set(title="rows", ylabel="seconds per epoch")
+    left.legend(fontsize=8)
+    if section["memory"]:
+        points = section["memory"]["points"]
+        x = [p["rows"] for p in points]
+        right.loglog(x, [p["data_mb"] for p in points], color=THEIRS, marker="o", ms=3, label="the data, in a file")
+        right.loglog(x, [p["peak_mb"] for p in points], color=OURS, marker="o", ms=3, label="memory held")
+        right.axhline(section["memory"]["limit_mb"], color=IDEAL, ls="--", lw=1, label="limit")
+        right.set(title="memory", xlabel="rows", ylabel="MB")
+        right.legend(fontsize=8)
+    else:
+        right.set_axis_off()
+    return figure
