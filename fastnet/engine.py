@@ -4,6 +4,7 @@
 """
 
 import threading
+import time
 from collections.abc import Sequence
 
 import numba
@@ -12,7 +13,8 @@ import numpy as np
 from fastnet.functions import BETA1, BETA2, CROSS_ENTROPY, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE, SGD, SIGMOID
 from fastnet.kernels import library
 from fastnet.kernels import plan as p
-from fastnet.kernels.lanes import lanes_of
+from fastnet.kernels.few import predict_few
+from fastnet.kernels.lanes import VECTOR_BYTES, lanes_of
 from fastnet.kernels.skip import BITS, SIDE
 from fastnet.kernels.step import predict_rows, train_steps
 from fastnet.kernels.update import N_ROW, REST1, REST2
@@ -25,7 +27,8 @@ PREDICT_ROWS = 64  # rows that one thread takes through all layers at a time whe
 WORK_PER_THREAD = 4e6
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (kernels.backward).
 SCATTER_ROWS = 64
-SAMPLE = 2048  # rows looked at to measure density
+FEW = 4  # rows that are predicted on the plain weights
+SAMPLE = 512  # rows looked at to measure density
 
 # Two Python threads inside a parallel region abort the process under Numba's workqueue layer, and under any layer they
 # would only take the cores from each other.
@@ -117,6 +120,37 @@ class _threads:
             _parallel.release()
 
 
+class _Pace:
+    """Chooses between all threads and one by the time that steps take.
+
+    Two threads on a machine whose cores are busy wait for each other: a region of microseconds takes milliseconds. The
+    bits do not depend on the threads, so a timing may decide; now and then the other choice gets a few steps to show
+    what it can do.
+    """
+
+    AGAIN = 16  # runs after which the other choice is tried
+    SHARE = 8  # of a run goes to that trial
+
+    def __init__(self, threads: int):
+        self.seconds = dict.fromkeys({threads, 1}, 0.0)  # a step's, as last seen; 0 if never
+        self.best, self.runs = threads, 0
+
+    def parts(self, steps: int) -> list[tuple[int, int]]:
+        """(threads, steps) of the calls that make up a run."""
+        other = next((t for t in self.seconds if t != self.best), self.best)
+        trial = max(1, steps // self.SHARE)
+        self.runs += 1
+        if other == self.best or trial == steps or self.runs % self.AGAIN != 2:
+            return [(self.best, steps)]
+        return [(other, trial), (self.best, steps - trial)]
+
+    def took(self, threads: int, steps: int, seconds: float) -> None:
+        """Note what a call took, and choose."""
+        self.seconds[threads] = seconds / steps
+        if all(self.seconds.values()):
+            self.best = min(self.seconds, key=self.seconds.__getitem__)
+
+
 class _Targets:
     """Labels (n,) int64 or rows (n, k) as the kernels take them: one of two arrays is empty."""
 
@@ -145,6 +179,7 @@ class Stepper:
         self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
         self.batch_size = min(batch_size, self.inputs.rows)
         self.threads = threads or choose_threads(sizes, self.batch_size)
+        self.pace = _Pace(self.threads) if threads is None else None
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
         self._allocate(keep_gradient=self.batch_size > CHUNK)
 
@@ -203,11 +238,18 @@ class Stepper:
         plain = self.rule == SGD and not coefficients[:, [L2, DECAY]].any()
         small = w.plan[p.INPUT] == p.SKIP and self.batch_size <= SCATTER_ROWS
         w.plan[p.SCATTER] = update and plain and small
-        with _threads(self.threads):
-            train_steps(
-                losses, w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, t.labels, t.rows, self.weight,
-                order, batch_size, rows, update, w.plan, w.layers, w.units, w.split,
-            )  # fmt: skip
+        first = 0
+        for threads, steps in self.pace.parts(len(rows)) if self.pace else [(self.threads, len(rows))]:
+            end, start = first + steps, time.perf_counter()
+            with _threads(threads):
+                train_steps(
+                    losses[first:end], w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, t.labels, t.rows,
+                    self.weight, order[first * batch_size : end * batch_size], batch_size, rows[first:end], update,
+                    w.plan, w.layers, w.units, w.split[threads],
+                )  # fmt: skip
+            if self.pace:
+                self.pace.took(threads, steps, time.perf_counter() - start)
+            first = end
         return losses
 
 
@@ -234,7 +276,7 @@ class Evaluator:
         return out
 
     def classes(self, params: np.ndarray) -> np.ndarray:
-        """(n,) int64: index of the largest output; of a single output, whether it is above one half."""
+        """(n,) int64: index of the largest output; of a single one, whether its Z is above zero."""
         classes = np.empty(self.inputs.rows, np.int64)
         self._run(params, classes=classes)
         return classes
@@ -264,6 +306,26 @@ class Evaluator:
             )  # fmt: skip
 
 
+def _predict_few(sizes, activations, params, X):
+    library.load(params.dtype)
+    width = round_up(max(sizes), VECTOR_BYTES)
+    scratch = np.zeros((4, width), params.dtype)
+    scratch[3, 0] = 1 / 255 if X.dtype == np.uint8 else 1
+    outputs = np.empty((len(X), sizes[-1]), params.dtype)
+    predict_few(outputs, params, np.array(sizes), np.array(activations), _as_writable(X), scratch, np.array([-1]))
+    return outputs
+
+
+def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None) -> np.ndarray:
+    """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
+    if X.shape[0] <= FEW and not hasattr(X, "indptr"):
+        outputs = _predict_few(sizes, activations, params, X)
+        return outputs.argmax(axis=1) if sizes[-1] > 1 else (outputs[:, 0] > (0.5 if activations[-1] == SIGMOID else 0)).astype(np.int64)
+    return Evaluator(sizes, activations, params.dtype, X, threads=threads).classes(params)
+
+
 def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None) -> np.ndarray:
     """Outputs (n, k) of a network for X (n, d)."""
+    if X.shape[0] <= FEW and not hasattr(X, "indptr"):
+        return _predict_few(sizes, activations, params, X)
     return Evaluator(sizes, activations, params.dtype, X, threads=threads).outputs(params)

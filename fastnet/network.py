@@ -126,7 +126,7 @@ class Network:
         from fastnet import engine
 
         X = self._inputs(X)
-        return engine.Evaluator(self.sizes, self.activations, self.dtype, X).classes(self.params)
+        return engine.classify(self.sizes, self.activations, self.params, X)
 
     def evaluate(self, X: Any, y: Any, *, loss: str | None = None) -> Evaluation:
         """Mean loss and accuracy on labelled rows; ``loss`` follows the output layer if it is None."""

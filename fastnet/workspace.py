@@ -181,7 +181,7 @@ class Workspace:
             layers[l, p.ACTIVATION] = activations[l]
         plan[p.VALUES] = offsets.take(entries)
 
-        self.split = self._split(threads, density)
+        self.split = {n: self._split(n, density) for n in {threads, 1}}
         self.memory = aligned(offsets.end, dtype)
         # A byte is worth a 255th part; the same product wherever pixels are read.
         bytes_ = np.arange(256).astype(dtype)
