@@ -6,6 +6,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -70,9 +71,16 @@ class _Inputs:
         vectors = -(-fan_out // lanes_of(itemsize))
         return p.SKIP if self.width >= BITS and self.density <= skip_threshold(vectors) else p.DENSE
 
-    def entries(self, chunk: int) -> int:
-        """Most entries that ``chunk`` rows of a CSR matrix can hold."""
-        return int(np.sort(np.diff(self.indptr))[-chunk:].sum()) if self.is_csr else 0
+    def entries(self, order: np.ndarray, batch_size: int) -> int:
+        """Most entries of a CSR matrix that a chunk of the batches in ``order`` holds; a row may come up many times."""
+        if not self.is_csr or not len(order):
+            return 0
+        starts = [
+            chunk
+            for batch in range(0, len(order), batch_size)
+            for chunk in range(batch, min(batch + batch_size, len(order)), CHUNK)
+        ]
+        return int(np.add.reduceat(np.diff(self.indptr)[order], starts).max())
 
 
 def _as_writable(a: np.ndarray) -> np.ndarray:
@@ -98,7 +106,7 @@ def available_threads() -> int:
 
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
     """As many threads as the work of a step of ``rows`` rows keeps busy."""
-    flops = 6.0 * rows * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    flops = 6.0 * rows * sum(a * b for a, b in pairwise(sizes))
     return int(max(1, min(available_threads(), flops // WORK_PER_THREAD)))
 
 
@@ -165,9 +173,9 @@ class Stepper:
 
     sizes, activations : widths of all layers, codes of all but the first.
     params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
-    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. targets : int64 (n,) or like params (n, k).
-    loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
-    moments : the rule's moments, flat vectors laid out like params.
+    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. targets : int64 (n,) or like params (n,
+    k). loss, rule : codes of fastnet.functions. weight : None or (n,) like params. moments : the rule's moments, flat
+    vectors laid out like params.
     """
 
     def __init__(self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None):
@@ -181,13 +189,15 @@ class Stepper:
         self.threads = threads or choose_threads(sizes, self.batch_size)
         self.pace = _Pace(self.threads) if threads is None else None
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
-        self._allocate(keep_gradient=self.batch_size > CHUNK)
+        every = self.inputs.entries(np.arange(self.inputs.rows), self.batch_size)
+        self._allocate(keep_gradient=self.batch_size > CHUNK, entries=every)
 
-    def _allocate(self, keep_gradient):
+    def _allocate(self, keep_gradient, entries):
+        self.entries = entries
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
-            threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=self.inputs.entries(CHUNK),
+            threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
             density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
         )  # fmt: skip
         self.load()
@@ -201,7 +211,8 @@ class Stepper:
         self.workspace.store(self.params, self.moments)
 
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """One optimisation step for each row of coefficients, on batch_size rows of ``order`` each (the last may be short).
+        """One optimisation step for each row of coefficients, on batch_size rows of ``order`` each (the last may be
+        short).
 
         order : int64, numbers of rows of X. coefficients : float64 (steps, N_COEFFICIENTS).
         Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
@@ -212,7 +223,7 @@ class Stepper:
         """(loss, penalty, gradient) of the rows of ``order`` as one batch; nothing is updated."""
         if not self.workspace.plan[p.GRADIENT]:
             self.store()
-            self._allocate(keep_gradient=True)
+            self._allocate(keep_gradient=True, entries=self.entries)
         coefficients = np.zeros((1, N_COEFFICIENTS))
         coefficients[0, SCALE] = scale
         loss = self._run(order, coefficients, len(order), False)[0, 0]
@@ -227,6 +238,10 @@ class Stepper:
         return float(loss), penalty, gradient
 
     def _run(self, order, coefficients, batch_size, update):
+        entries = self.inputs.entries(order, batch_size)
+        if entries > self.entries:
+            self.store()
+            self._allocate(keep_gradient=bool(self.workspace.plan[p.GRADIENT]), entries=entries * 5 // 4)
         w, t = self.workspace, self.targets
         losses = np.empty((len(coefficients), 2))
         rows = np.zeros((len(coefficients), 2 * N_ROW), w.memory.dtype)
@@ -320,7 +335,11 @@ def classify(sizes, activations, params: np.ndarray, X, threads: int | None = No
     """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
     if X.shape[0] <= FEW and not hasattr(X, "indptr"):
         outputs = _predict_few(sizes, activations, params, X)
-        return outputs.argmax(axis=1) if sizes[-1] > 1 else (outputs[:, 0] > (0.5 if activations[-1] == SIGMOID else 0)).astype(np.int64)
+        return (
+            outputs.argmax(axis=1)
+            if sizes[-1] > 1
+            else (outputs[:, 0] > (0.5 if activations[-1] == SIGMOID else 0)).astype(np.int64)
+        )
     return Evaluator(sizes, activations, params.dtype, X, threads=threads).classes(params)
 
 

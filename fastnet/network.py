@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +78,15 @@ class Network:
             raise ValueError(f"activation of layers[0], the inputs, must be None, got {rows[0][2]!r}")
         hidden = {row[2] for row in rows[1:-1]}
         if len(hidden) > 1:
-            raise ValueError(f"all hidden layers must have one activation, got {', '.join(map(repr, sorted(map(str, hidden))))}")
-        return cls([row[1] for row in rows], hidden=hidden.pop() if hidden else "sigmoid", output=rows[-1][2], **settings)
+            raise ValueError(
+                f"all hidden layers must have one activation, got {', '.join(map(repr, sorted(map(str, hidden))))}"
+            )
+        return cls(
+            [row[1] for row in rows], hidden=hidden.pop() if hidden else "sigmoid", output=rows[-1][2], **settings
+        )
 
     def _shapes(self) -> list[tuple[int, int]]:
-        return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+        return list(pairwise(self.sizes))
 
     def _adopt(self, params: np.ndarray) -> None:
         """Make ``params`` the parameters, and the views of it."""
@@ -138,13 +143,19 @@ class Network:
         return Evaluation(*evaluator.evaluate(self.params, self.check_targets(y, len(X), name)))
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the network as .npz: W0, b0, W1, ... and a JSON description. Atomic: a failed save leaves no half file."""
+        """Write the network as .npz: W0, b0, W1, ... and a JSON description; a failed save leaves no half file."""
         from fastnet.files import replacing
 
-        arrays = {f"{name}{l}": a for l, pair in enumerate(zip(self.W, self.b, strict=True)) for name, a in zip("Wb", pair, strict=True)}
-        about = {"format": FORMAT, "sizes": self.sizes, "hidden": self.hidden, "output": self.output, "dtype": self.dtype.name}
+        arrays = {f"W{l}": W for l, W in enumerate(self.W)} | {f"b{l}": b for l, b in enumerate(self.b)}
+        about = {
+            "format": FORMAT,
+            "sizes": self.sizes,
+            "hidden": self.hidden,
+            "output": self.output,
+            "dtype": self.dtype.name,
+        }
         with replacing(path) as file:
-            np.savez(file, fastnet=np.array(json.dumps(about)), **arrays)
+            np.savez(file, fastnet=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Network":
@@ -167,10 +178,12 @@ class Network:
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(str(stored["fastnet"][()]))
             if about["format"] > FORMAT:
-                raise DataError(f"{path}: format {about['format']} is newer than this fastnet, which reads up to {FORMAT}")
+                raise DataError(
+                    f"{path}: format {about['format']} is newer than this fastnet, which reads up to {FORMAT}"
+                )
             sizes = _check_sizes(about["sizes"])
             dtype = _check_dtype(about["dtype"])
-            n_params = sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+            n_params = sum((a + 1) * b for a, b in pairwise(sizes))
             if n_params * dtype.itemsize > sum(members.values()):
                 raise DataError(f"{path}: expected {n_params} parameters, the file is too short for them")
             network = cls.__new__(cls)
@@ -183,7 +196,9 @@ class Network:
                 for name, view in zip("Wb", views, strict=True):
                     array = stored[f"{name}{l}"]
                     if array.shape != view.shape or array.dtype != dtype:
-                        raise DataError(f"{path}: {name}{l} must be {dtype} {view.shape}, got {array.dtype} {array.shape}")
+                        raise DataError(
+                            f"{path}: {name}{l} must be {dtype} {view.shape}, got {array.dtype} {array.shape}"
+                        )
                     view[:] = array
         return network
 

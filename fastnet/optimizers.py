@@ -11,7 +11,9 @@ def _check(argument: str, value: float, low: float, high: float, open_low: bool 
     """Refuse what is not a finite number in [low, high) (or (low, high) with open_low)."""
     fine = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
     if not (fine and value < high and (value > low if open_low else value >= low)):
-        bounds = f"{'above' if open_low else 'at least'} {low:g}" + (f" and below {high:g}" if np.isfinite(high) else "")
+        bounds = f"{'above' if open_low else 'at least'} {low:g}" + (
+            f" and below {high:g}" if np.isfinite(high) else ""
+        )
         raise ValueError(f"{argument} must be a finite number {bounds}, got {value!r}")
 
 

@@ -110,7 +110,10 @@ def train(
             order = rng.permutation(len(X)) if shuffle and run.steps > 1 else np.arange(len(X))
             mean_loss = run.epoch(epoch, order)
             seconds = time.perf_counter() - start
-            values = (*(evaluate() if evaluate else (None, None)), *(evaluate_again() if evaluate_again else (None, None)))
+            values = (
+                *(evaluate() if evaluate else (None, None)),
+                *(evaluate_again() if evaluate_again else (None, None)),
+            )
             history.epochs.append(Epoch(epoch, seconds, mean_loss, *values))
             if progress:
                 progress.epoch(history.epochs[-1])
@@ -221,10 +224,10 @@ def _called(callbacks: Iterable[Callback], net: Network, epoch: Epoch, stepper: 
     if not callbacks:
         return False
     before = net.params.copy()
-    stop = any([callback(net, epoch) is True for callback in callbacks])
+    answers = [callback(net, epoch) for callback in callbacks]  # all are called, whatever the first ones say
     if not np.array_equal(before, net.params):
         stepper.load()
-    return stop
+    return any(answer is True for answer in answers)
 
 
 def _whole(argument: str, value: Any) -> int:

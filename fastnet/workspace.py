@@ -6,6 +6,7 @@ The kernels find their way by two small tables of offsets (fastnet.kernels.plan)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def layout(sizes: Sequence[int], itemsize: int) -> list[Panels]:
     """Panels of every layer, one after the other."""
     panels: list[Panels] = []
     start = 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         panels.append(Panels(fan_in, fan_out, lanes_of(itemsize), start))
         start = panels[-1].end
     return panels
@@ -82,7 +83,7 @@ def layout(sizes: Sequence[int], itemsize: int) -> list[Panels]:
 def plain_views(sizes: Sequence[int], params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(W[l] (fan_in, fan_out), b[l] (fan_out,)) of every layer as views of the flat vector ``params``."""
     views, start = [], 0
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in pairwise(sizes):
         end = start + fan_in * fan_out
         views.append((params[start:end].reshape(fan_in, fan_out), params[end : end + fan_out]))
         start = end + fan_out
@@ -130,8 +131,8 @@ class Workspace:
     """
 
     def __init__(
-        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0, keep_gradient=False,
-        trains=True
+        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0,
+        keep_gradient=False, trains=True
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)

@@ -28,9 +28,7 @@ def dense_gradient(memory, g, ldg, inputs, delta, vectors, rows, n, accumulate, 
     width, i = NV * lanes(at(memory, 0)), 0
     while i < rows:
         height, c, a = tile_height(rows - i), at(memory, g + i * ldg), at(memory, inputs + i)
-        tile_columns(
-            c, ldg, a, width, at(memory, delta), width, n, accumulate, at(memory, ahead), height, vectors
-        )
+        tile_columns(c, ldg, a, width, at(memory, delta), width, n, accumulate, at(memory, ahead), height, vectors)
         i += height
         ahead += ahead_step
 
@@ -76,9 +74,7 @@ def update_panel(memory, coefficients, squares, w, g, rows, vectors, plan):
     """The optimizer on one panel's block of rows, at w, with the gradient at g; both NV vectors wide."""
     width, first = NV * lanes(at(memory, 0)), w + plan[p.MOMENTS]
     m, s, c = at(memory, first), at(memory, first + plan[p.MOMENTS]), at(coefficients, 0)
-    update_block(
-        at(memory, w), m, s, at(memory, squares), at(memory, g), c, rows, vectors, width, width, plan[p.RULE]
-    )
+    update_block(at(memory, w), m, s, at(memory, squares), at(memory, g), c, rows, vectors, width, width, plan[p.RULE])
 
 
 @inlined
@@ -163,7 +159,10 @@ def scatter_update(X, memory, flags, samples, first, last, n, lr, plan, layers):
         vectors = group_width(min(layer[p.VECTORS] - v, WIDEST))
         w = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + start * width
         for r in range(n):
-            row, values = flags_at(X, flags, samples[numbers + r] * K + start), layer[p.A_IN] + r * layer[p.LD_IN] + start
+            row, values = (
+                flags_at(X, flags, samples[numbers + r] * K + start),
+                layer[p.A_IN] + r * layer[p.LD_IN] + start,
+            )
             delta = at(memory, layer[p.DELTA_PANELS] + v // NV * panel + r * width)
             scatter(
                 at(memory, w), width, layer[p.PANEL], row, last - start, first - start, is_bytes(X), table,

@@ -1,7 +1,7 @@
 """Compiled kernels on disk, in a way that never gives stale or damaged code.
 
-Numba's own cache looks at the file that holds a function, not at the files of the helpers that it calls, and trusts what
-it reads. Here the key covers the source of every kernel module, the versions, the CPU with its features and the
+Numba's own cache looks at the file that holds a function, not at the files of the helpers that it calls, and trusts
+what it reads. Here the key covers the source of every kernel module, the versions, the CPU with its features and the
 settings of the compiler; a file starts with the SHA-256 of the rest. A file that does not fit is compiled anew.
 """
 

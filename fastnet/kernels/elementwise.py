@@ -1,4 +1,5 @@
-"""What happens to a tile between two products: bias, activation, derivative, softmax. Vector code, on rows of whole vectors.
+"""What happens to a tile between two products: bias, activation, derivative, softmax. Vector code, on rows of whole
+vectors.
 
 exp(x) = 2^k e^r with k = round(x / ln 2); e^r - 1 is a Taylor polynomial on |r| <= ln(2) / 2, long enough for its
 remainder to stay below a tenth of an ulp. The power of two is applied in two halves, so that overflow ends in infinity
@@ -58,13 +59,15 @@ def exp(e, x):
 def log(e, x):
     """Natural logarithm of positive normal numbers: 2^k m with m about 1, and log m = 2 artanh((m - 1) / (m + 1))."""
     b = e.b
-    mantissa, bias = (23, 127) if e.itemsize == 4 else (52, 1023)
+    mantissa = 23 if e.itemsize == 4 else 52
     integers = ir.VectorType(e.bits, e.lanes)
 
     def each(n):
         return ir.Constant(integers, [n] * e.lanes)
 
-    half = 0x3F3504F3 if e.itemsize == 4 else 0x3FE6A09E667F3BCD  # the square root of one half: m is in [that, 2 times that)
+    half = (
+        0x3F3504F3 if e.itemsize == 4 else 0x3FE6A09E667F3BCD
+    )  # the square root of one half: m is in [that, 2 times that)
     bits = b.bitcast(x, integers)
     k = b.ashr(b.sub(bits, each(half)), each(mantissa))
     m = b.bitcast(b.sub(bits, b.shl(k, each(mantissa))), e.vec)
@@ -257,7 +260,10 @@ def _softmax(e, z, ld, factor, loss, chosen, rows, k):
 
 def define(module, scalar):
     """Add activations, derivatives and softmax to the vector library."""
-    for table, function, body in ((FORWARD, _activate_function, _activate), (BACKWARD, _derivative_function, _derivative)):
+    for table, function, body in (
+        (FORWARD, _activate_function, _activate),
+        (BACKWARD, _derivative_function, _derivative),
+    ):
         for code in table:
             fn = function(module, scalar, code)
             body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), code, *fn.args)
@@ -267,7 +273,8 @@ def define(module, scalar):
 
 @intrinsic
 def softmax_rows(typingctx, Z, ld, factor, loss, chosen, rows, k):
-    """Z[i] = factor[i] * (softmax(Z[i]) - onehot(chosen[i])) in place; loss[i] = -factor[i] * log softmax(Z[i])[chosen[i]].
+    """Z[i] = factor[i] * (softmax(Z[i]) - onehot(chosen[i])) in place; loss[i] = -factor[i] * log
+    softmax(Z[i])[chosen[i]].
 
     ``rows`` rows of ``k`` numbers, padded to whole vectors; the padding becomes zero. ``chosen`` is int64; -1 subtracts
     nothing, and that row's loss means nothing.

@@ -20,8 +20,8 @@ def add_row(z, w, x, n):
 def predict_few(outputs, params, sizes, activations, X, scratch, chosen):
     """outputs (n, k) = the network's outputs for X (n, d), with params flat as in Network.
 
-    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] the worth of a unit of X; all of params' dtype.
-    chosen (1,) int64 is -1.
+    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] the worth of a unit of X; all of params'
+    dtype. chosen (1,) int64 is -1.
     """
     lane, unit, k = lanes(at(params, 0)), scratch[3, 0], sizes[-1]
     for r in range(X.shape[0]):

@@ -57,8 +57,8 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
     while v < layer[p.VECTORS]:
         vectors, panel = group_width(layer[p.VECTORS] - v), layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
         walk(
-            at(memory, out + first * ld + v * n), ld, width, last - first, order, 1, bytes_, K, BITS, K, is_bytes(X), table,
-            values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0, vectors,
+            at(memory, out + first * ld + v * n), ld, width, last - first, order, 1, bytes_, K, BITS, K, is_bytes(X),
+            table, values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0, vectors,
         )  # fmt: skip
         v += vectors
     z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
@@ -158,7 +158,14 @@ def pack_delta(memory, layer, first, last, plan):
     width, ld, chunk = NV * lanes(at(memory, 0)), layer[p.LD_OUT], plan[p.CHUNK]
     for v in range(0, layer[p.VECTORS], NV):
         source, target = layer[p.DELTA] + v // NV * width, layer[p.DELTA_PANELS] + v // NV * chunk * width
-        copy_block(at(memory, target + first * width), width, at(memory, source + first * ld), ld, last - first, min(NV, layer[p.VECTORS] - v))
+        copy_block(
+            at(memory, target + first * width),
+            width,
+            at(memory, source + first * ld),
+            ld,
+            last - first,
+            min(NV, layer[p.VECTORS] - v),
+        )
 
 
 @serial

@@ -7,7 +7,8 @@ from numba import njit
 
 from fastnet.kernels.cache import use_cache
 
-# Without nnan and ninf, or `isfinite` stops working; without reassoc, or a change of code could change the order of sums.
+# Without nnan and ninf, or `isfinite` stops working; without reassoc, or a change of code could change the order of
+# sums.
 FASTMATH = frozenset({"contract", "nsz"})
 # The default error model tests every division and raises, which keeps loops from being vectorized.
 OPTIONS = {"error_model": "numpy", "fastmath": set(FASTMATH), "nogil": True}
@@ -15,7 +16,6 @@ OPTIONS = {"error_model": "numpy", "fastmath": set(FASTMATH), "nogil": True}
 # A helper that one thread runs; compiled into the kernels that call it.
 # No entry from Python or C: the wrappers would take a fifth of the time that a first run compiles.
 serial = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)
-
 
 
 # The same for a line or two: Numba pastes it into its callers, which spares a tenth of a second of compilation each.

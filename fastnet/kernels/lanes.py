@@ -17,7 +17,7 @@ VOID = ir.VoidType()
 
 
 def _vector_bytes() -> int:
-    """Width of a vector register: 64 (AVX-512), 32 (AVX) or 16 (SSE, NEON); FASTNET_LANES=16|8|4 overrides, for tests."""
+    """Width of a vector register: 64 (AVX-512), 32 (AVX) or 16 (SSE, NEON); FASTNET_LANES=16|8|4 is for tests."""
     lanes = os.environ.get("FASTNET_LANES")
     if lanes:
         if lanes not in ("4", "8", "16"):
@@ -131,7 +131,7 @@ def call_one_of(builder, key, functions, operands):
 
 @intrinsic
 def at(typingctx, array, offset):
-    """Pointer to ``array.ravel()[offset]`` of a contiguous array: no bounds, no negative wraparound, so loops vectorize."""
+    """Pointer to ``array.ravel()[offset]`` of a contiguous array: no bounds or wraparound, so loops vectorize."""
     sig = types.CPointer(array.dtype)(array, types.intp)
 
     def codegen(context, builder, signature, args):

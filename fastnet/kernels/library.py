@@ -1,8 +1,8 @@
 """The vector library: every micro-kernel of one element type, compiled once and found by name.
 
 Linked into each Numba function that uses them, the micro-kernels would be optimized and translated again at every level
-of the call tree (24 s instead of 10 s for a first run). They are one LLVM module instead, kept on disk like the kernels;
-their addresses are given to LLVM as symbols, which Numba's code then calls.
+of the call tree (24 s instead of 10 s for a first run). They are one LLVM module instead, kept on disk like the
+kernels; their addresses are given to LLVM as symbols, which Numba's code then calls.
 """
 
 import threading
@@ -37,7 +37,7 @@ def _compile(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
 
 
 def load(dtype) -> None:
-    """Make the micro-kernels of "float32" or "float64" known to LLVM; must come before a kernel of that type is called."""
+    """Make the micro-kernels of one dtype known to LLVM; must come before a kernel of that type is called."""
     dtype = np.dtype(dtype).name
     with _lock:
         if dtype in _engines:

@@ -115,7 +115,11 @@ def _walk(
 
     def one(by_table, i):
         place = b.select(b.icmp_signed("!=", ordered, const(0)), b.load(e.gep(order, i)), i)
-        row, numbers, target = e.gep(flags, b.mul(place, stride)), e.gep(values, b.mul(i, value_stride)), e.gep(out, b.mul(i, out_step))
+        row, numbers, target = (
+            e.gep(flags, b.mul(place, stride)),
+            e.gep(values, b.mul(i, value_stride)),
+            e.gep(out, b.mul(i, out_step)),
+        )
         start = [b.select(again, e.load(target, o), e.constant(0.0)) for o in outs]
         acc = e.loop(const(0), n, BITS, start, lambda q, acc: body(by_table, row, numbers, q, acc), "block")
         for o, v in zip(outs, acc, strict=True):
@@ -125,7 +129,9 @@ def _walk(
     _either(e, by_table, lambda by_table: e.loop(const(0), count, 1, [], lambda i, _: one(by_table, i), "row"))
 
 
-def _scatter(e, vectors, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor):
+def _scatter(
+    e, vectors, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor
+):
     """Emit the body of one scatter function; the arguments are those of `scatter`."""
     b = e.b
     outs, scale = _offsets(e, vectors, row_panel), e.splat(factor)
@@ -151,7 +157,8 @@ def _scatter(e, vectors, rows, row_step, row_panel, flags, n, first, by_table, t
 def _walk_function(module, scalar, vectors):
     pointer, bytes_, order = scalar.as_pointer(), I8.as_pointer(), I64.as_pointer()
     arguments = [
-        pointer, I64, I64, I64, order, I64, bytes_, I64, I64, I64, I64, pointer, pointer, I64, I64, pointer, I64, I64, I64,
+        pointer, I64, I64, I64, order, I64, bytes_, I64, I64, I64, I64, pointer, pointer, I64, I64, pointer, I64, I64,
+        I64,
     ]  # fmt: skip
     return declared(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
 
@@ -185,7 +192,9 @@ def _list_function(module, scalar, vectors):
 
 
 def _transpose_function(module):
-    return declared(module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64, I64])
+    return declared(
+        module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64, I64]
+    )
 
 
 def _transpose(e, dst, ld, src, order, stride, n):
@@ -198,7 +207,9 @@ def _transpose(e, dst, ld, src, order, stride, n):
         """Interleave the lower, the upper halves of two vectors, each square for itself."""
         n = SIDE * count
         return [
-            ir.Constant(ir.VectorType(I32, n), [c * SIDE + v for c in range(count) for i in range(h, h + 8) for v in (i, n + i)])
+            ir.Constant(
+                ir.VectorType(I32, n), [c * SIDE + v for c in range(count) for i in range(h, h + 8) for v in (i, n + i)]
+            )
             for h in (0, SIDE // 2)
         ]
 
@@ -275,11 +286,25 @@ def walk(
 
 @intrinsic
 def scatter(
-    typingctx, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor, vectors
+    typingctx,
+    rows,
+    row_step,
+    row_panel,
+    flags,
+    n,
+    first,
+    by_table,
+    table,
+    values,
+    source,
+    source_panel,
+    factor,
+    vectors,
 ):
     """rows[t * row_step] += value(t) * factor * source, for all first <= t < n with flags[t] != 0.
 
-    The transpose of `walk`, for one sample: groups of vectors, flags and values as there; first < 64, and 64 flags must be readable.
+    The transpose of `walk`, for one sample: groups of vectors, flags and values as there; first < 64, and 64 flags
+    must be readable.
     """
     i = types.intp
     sig = types.void(rows, i, i, flags, i, i, i, table, values, source, i, factor, i)

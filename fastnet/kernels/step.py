@@ -1,8 +1,8 @@
 """The compiled entries that train and predict: they only split the work of a step among threads.
 
-A step has two parallel regions: rows (forward, loss, backward), then weights (gradient and optimizer). A thread owns the
-rows, then the weights, that it writes, and each sum has one order, so the bits do not depend on the number of threads.
-A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
+A step has two parallel regions: rows (forward, loss, backward), then weights (gradient and optimizer). A thread owns
+the rows, then the weights, that it writes, and each sum has one order, so the bits do not depend on the number of
+threads. A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
 """
 
 import numpy as np
@@ -62,8 +62,8 @@ def train_steps(
                 )  # fmt: skip
                 loss += sum_of_losses(memory, n, plan)
                 share_of_units(
-                    np.int64(0), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
-                    plan, layers,
+                    np.int64(0), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last,
+                    accumulate, plan, layers,
                 )  # fmt: skip
                 restore_denormals(state)
             else:
@@ -78,8 +78,8 @@ def train_steps(
                 for t in prange(threads):
                     state = flush_denormals()
                     share_of_units(
-                        np.int64(t), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last, accumulate,
-                        plan, layers,
+                        np.int64(t), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last,
+                        accumulate, plan, layers,
                     )  # fmt: skip
                     restore_denormals(state)
             start += n
@@ -124,7 +124,8 @@ def store_classes(classes, memory, samples, first, last, plan, layers):
 def predict_rows(
     outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers, threads, n,
 ):  # fmt: skip
-    """Forward alone, for rows 0 <= r < n of X: of outputs (n, k), classes (n,) and row_loss (n,), those that are not empty.
+    """Forward alone, for rows 0 <= r < n of X: of outputs (n, k), classes (n,) and row_loss (n,), those that are not
+    empty.
 
     Each thread has plan[CHUNK] / threads rows of the buffers to itself and takes contiguous blocks of X.
     """
@@ -142,7 +143,9 @@ def predict_rows(
             if outputs.size:
                 store_outputs(outputs, memory, samples, first, last, plan, layers)
             elif row_loss.size:
-                output_loss(memory, samples, labels, targets, memory[:0], first, last, memory.dtype.type(1), plan, layers)
+                output_loss(
+                    memory, samples, labels, targets, memory[:0], first, last, memory.dtype.type(1), plan, layers
+                )
                 for r in range(first, last):
                     row_loss[samples[r]] = memory[plan[p.ROW_LOSS] + r]
         restore_denormals(state)

@@ -8,9 +8,10 @@ cycles, so at least 8 accumulators are needed to keep the units busy; MR x NV = 
 registers (AVX-512, NEON), 6 x 2 uses 12 + 2 + 1 of 16 (AVX2). Each sum runs in the order of k with one accumulator, so
 neither the tile's height nor the split of rows among threads changes a bit.
 
-A is read by one number at a time and may have any strides; one of them is always 1, and knowing which lets the addresses
-be constants. While it computes, a tile asks for K cache lines from `ahead` on, one for each k: the panel or the weights
-that come next arrive from L3 or another core in the shadow of the arithmetic. `tile_loops` is the plain twin: what the tile computes, in Numba loops.
+A is read by one number at a time and may have any strides; one of them is always 1, and knowing which lets the
+addresses be constants. While it computes, a tile asks for K cache lines from `ahead` on, one for each k: the panel or
+the weights that come next arrive from L3 or another core in the shadow of the arithmetic. `tile_loops` is the plain
+twin: what the tile computes, in Numba loops.
 """
 
 from llvmlite import ir

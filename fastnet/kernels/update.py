@@ -84,7 +84,8 @@ def _update(e, rule, w, first, second, squares, g, coefficients, rows, vectors, 
 
 @intrinsic
 def update_block(typingctx, W, first, second, squares, g, coefficients, rows, vectors, ld, ldg, rule):
-    """One optimisation step on ``rows`` rows of ``vectors`` vectors: W (row stride ld) by the gradient g (row stride ldg).
+    """One optimisation step on ``rows`` rows of ``vectors`` vectors: W (row stride ld) by the gradient g (row stride
+    ldg).
 
     ``first``, ``second``: the rule's moments, laid out as W; ``coefficients``: a row of N_ROW numbers;
     ``squares``: one vector, to which the squares of the weights before the step are added.
