@@ -1,0 +1,273 @@
+"""How compiled steps live with the rest of a process: compilation, the cache on disk, threads, denormal numbers."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from engine_makers import KINDS, Problem, pieces, tolerance
+
+from fastnet import engine, reference
+from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, MOMENTUM, MSE, SGD
+from fastnet.kernels import cache, library
+from fastnet.kernels.jit import entry
+from fastnet.kernels.step import predict_rows, train_steps
+
+BASE = Problem((70, 33, 10))
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def compiled():
+    """Names of what is compiled during a test."""
+    names: list[str] = []
+    cache.listeners.append(names.append)
+    yield names
+    cache.listeners.remove(names.append)
+
+
+def test_other_networks_compile_nothing(compiled):
+    def everything(problem):
+        p = pieces(problem)
+        p.run(engine, threads=1)
+        p.stepper(engine, threads=2).gradient(p.order, 1.0, 0.1)
+        engine.Evaluator(problem.sizes, problem.activations, p.params.dtype, p.X, loss=problem.loss).evaluate(
+            p.params, p.targets
+        )
+
+    for kind in KINDS:
+        everything(BASE.but(kind=kind))
+    compiled.clear()
+    before = [len(kernel.signatures) for kernel in (train_steps, predict_rows)]
+    for kind in KINDS:
+        for change in (
+            {"sizes": (3, 2)},
+            {"sizes": (90, 40, 30, 20, 5), "hidden": "relu", "rule": ADAM},
+            {"loss": MSE, "output": "sigmoid", "rule": MOMENTUM, "l2": 0.1},
+            {"loss": BINARY_CROSS_ENTROPY, "targets": "rows", "weighted": True, "decay": 0.1},
+            {"n": 600, "batch_size": 500, "hidden": "tanh"},
+            {"n": 1, "batch_size": 1},
+        ):
+            everything(BASE.but(kind=kind, **change))
+    assert [len(kernel.signatures) for kernel in (train_steps, predict_rows)] == before
+    assert compiled == []
+
+
+def one_more(x):
+    return x + 1
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch, compiled):
+    """A function that calls a kernel in a fresh dispatcher and says whether it was compiled; the cache is empty."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+
+    def call():
+        compiled.clear()
+        assert entry(one_more)(2) == 3
+        assert compiled in ([], ["one_more"])
+        return bool(compiled)
+
+    return call
+
+
+def files(tmp_path):
+    return sorted((tmp_path / "cache").rglob("*.bin"))
+
+
+def test_a_kernel_is_compiled_once(kept, tmp_path):
+    assert kept()
+    assert len(files(tmp_path)) == 1
+    assert not kept()
+    entry(one_more)._cache.flush()
+    assert files(tmp_path) == []
+    assert kept()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:20],
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+        lambda data: data[:100] + bytes([data[100] ^ 1]) + data[101:],
+        lambda data: bytes(len(data)),
+    ],
+    ids=["empty", "shorter than its hash", "truncated", "longer", "a bit", "zeros"],
+)
+def test_a_damaged_file_is_compiled_anew(kept, tmp_path, damage):
+    assert kept()
+    (path,) = files(tmp_path)
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
+    assert kept()
+    assert len(path.read_bytes()) > 32
+    assert not kept()
+
+
+def test_changed_sources_settings_and_cpus_are_compiled_anew(kept, tmp_path, monkeypatch):
+    assert kept()
+    stamp = cache.source_stamp()
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "source_stamp", lambda: stamp + "changed")
+        assert kept()
+    assert not kept()
+
+    triple, cpu, features = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()
+    names = {cache.key("kernel", c) for c in ((triple, cpu, features), (triple, "other", features), (triple, cpu, ""))}
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize("setting", [("OPT", 1), ("CPU_NAME", "generic"), ("BOUNDSCHECK", 1)], ids=str)
+def test_the_stamp_covers_settings_of_the_compiler(monkeypatch, setting):
+    before = cache.source_stamp()
+    monkeypatch.setattr(numba.config, *setting)
+    assert cache.source_stamp.__wrapped__() != before
+
+
+def test_the_stamp_covers_every_kernel_module(monkeypatch):
+    read, seen = Path.read_bytes, set()
+
+    def record(path):
+        seen.add(path.name)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", record)
+    cache.source_stamp.__wrapped__()
+    assert seen == {path.name for path in Path(cache.__file__).parent.glob("*.py")} | {"functions.py"}
+
+
+def test_where_nothing_can_be_written_kernels_still_run(kept, tmp_path):
+    (tmp_path / "cache").write_bytes(b"a file, where a folder is wanted")
+    assert kept()
+    assert kept()
+
+
+def test_the_library_is_read_back_or_compiled(tmp_path, monkeypatch, compiled):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(library, "_engines", {})
+    library.load("float32")
+    assert compiled == ["library float32"]
+    (path,) = files(tmp_path)
+    for change, again in ((lambda data: data, []), (lambda data: data[:-9], ["library float32"])):
+        path.write_bytes(change(path.read_bytes()))
+        library._engines.clear()
+        compiled.clear()
+        library.load("float32")
+        assert compiled == again
+
+
+KEPT = """
+import numpy as np
+from fastnet import kernels
+from fastnet.kernels.cache import listeners
+compiled = []
+listeners.append(compiled.append)
+out = np.empty((5, 3))
+kernels.dense_forward(out, np.ones((5, 2)), np.ones((2, 3)), np.ones(3), 0)
+assert (out == 3).all()
+print(compiled)
+"""
+
+
+def test_kept_kernels_run_in_another_process():
+    printed = [
+        subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        for _ in range(2)
+    ]
+    assert printed[1] == "[]\n"
+
+
+def in_threads(*functions):
+    """Results of functions that run at once, each in a Python thread of its own."""
+    results = [None] * len(functions)
+
+    def run(i):
+        results[i] = functions[i]()
+
+    workers = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return results
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_python_threads_may_train_at_once(threads):
+    runs = [pieces(BASE.but(n=200, batch_size=16, kind=kind, rule=MOMENTUM), seed=i) for i, kind in enumerate(KINDS)]
+    jobs = [lambda p=p: p.run(engine, epochs=10, threads=threads) for p in runs]
+    serial = [job() for job in jobs]
+    for got, wanted in zip(in_threads(*jobs), serial, strict=True):
+        for a, b in zip(got, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+AT_ONCE = """
+from test_engine_runtime import BASE, in_threads
+from engine_makers import pieces
+from fastnet import engine
+p = pieces(BASE.but(n=200, batch_size=16))
+network = p.problem.sizes, p.problem.activations
+def train(threads):
+    return lambda: p.run(engine, epochs=20, threads=threads)
+def predict(threads):
+    return lambda: [engine.predict(*network, p.params, p.X, threads=threads) for _ in range(100)]
+in_threads(train(1), train(2), predict(1), predict(2), predict(1))
+print("done")
+"""
+
+
+def test_python_threads_under_workqueue():
+    """That threading layer ends the process when two threads enter parallel regions."""
+    env = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], env=env, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+def test_the_number_of_numba_threads_is_restored():
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        pieces(BASE).run(engine, threads=8)
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_saturated_networks_are_right_and_numpy_keeps_its_denormals(dtype, threads):
+    """Weights so large that sigmoids saturate: derivatives are denormal or zero."""
+    p = pieces(BASE.but(dtype=dtype, sizes=(70, 33, 20, 10), rule=MOMENTUM, kind="floats"))
+    p.params *= 30
+    p.coefficients[:, 5] *= 1e-3
+    got, wanted = p.run(engine, np.nan, threads=threads), p.run(reference)
+    limit = tolerance(p.problem)
+    for a, b in zip(got, wanted, strict=True):
+        scale = max(1.0, float(np.abs(b).max()))
+        np.testing.assert_allclose(a, b, rtol=limit, atol=100 * limit * scale)
+    assert np.isfinite(got[1]).all()
+
+    tiny = np.array([np.finfo(dtype).smallest_subnormal * 8], dtype)
+    assert (tiny * dtype_of(tiny, 0.5) > 0).all()
+    engine.predict(p.problem.sizes, p.problem.activations, p.params, p.X, threads=threads)
+    assert (tiny * dtype_of(tiny, 0.5) > 0).all()
+
+
+def dtype_of(a, x):
+    return a.dtype.type(x)
+
+
+def test_divergence_shows_in_the_losses():
+    for kind in KINDS:
+        p = pieces(BASE.but(kind=kind, rule=SGD, loss=MSE, hidden="relu", targets="rows"))
+        p.coefficients[:, 3] = 1e6
+        losses, params = p.run(engine, epochs=5)
+        assert not np.isfinite(losses).all()
+        assert not np.isfinite(params).all()
