@@ -173,15 +173,21 @@ class Stepper:
 
     sizes, activations : widths of all layers, codes of all but the first.
     params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
-    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. targets : int64 (n,) or like params (n,
-    k). loss, rule : codes of fastnet.functions. weight : None or (n,) like params. moments : the rule's moments, flat
-    vectors laid out like params.
+    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR.
+    targets : int64 (n,) or like params (n, k).
+    loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
+    threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
+    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
+    moments : the rule's moments, flat vectors laid out like params.
     """
 
-    def __init__(self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None):
+    def __init__(
+        self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
+        clip_loss=False,
+    ):  # fmt: skip
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
-        self.loss, self.rule = loss, rule
+        self.loss, self.rule, self.clip_loss = loss, rule, clip_loss
         self.inputs = _Inputs(X, params.dtype)
         self.targets = _Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
@@ -198,7 +204,7 @@ class Stepper:
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
-            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
+            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient, clip_loss=self.clip_loss,
         )  # fmt: skip
         self.load()
 
@@ -262,7 +268,7 @@ class Stepper:
                     self.weight, order[first * batch_size : end * batch_size], batch_size, rows[first:end], update,
                     w.plan, w.layers, w.units, w.split[threads],
                 )  # fmt: skip
-            if self.pace:
+            if self.pace and steps:
                 self.pace.took(threads, steps, time.perf_counter() - start)
             first = end
         return losses

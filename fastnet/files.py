@@ -15,6 +15,8 @@ def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     The new file grows in the target's own folder, so that the last move is atomic; a symbolic link stays one.
     """
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(f"{path} is not a regular file, which alone can be replaced")
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

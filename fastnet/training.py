@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.data.arrays import check_X
+from fastnet.data.arrays import check_finite, check_X
 from fastnet.errors import NonFiniteLossError, one_of
 from fastnet.network import Network, check_pair
 from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
@@ -104,6 +104,7 @@ def train(
         history, rng = History(threads=compute.threads), np.random.default_rng(seed)
         if progress:
             progress.begin()
+        stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
             # One batch of all rows is the same in any order, and read faster in their own.
@@ -214,7 +215,9 @@ class _Backend:
 def _arrays(net: Network, X: Any, y: Any, loss: str, X_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
     """X and y as the kernels take them."""
     X = check_X(X, width=net.sizes[0], name=X_name)
-    X = X if X.dtype == np.uint8 else X.astype(net.dtype, copy=False)
+    if X.dtype not in (np.uint8, net.dtype):
+        X = X.astype(net.dtype)
+        check_finite(X, X_name)  # what is finite in float64 may not be in float32
     return X, net.check_targets(y, len(X), loss, y_name)
 
 

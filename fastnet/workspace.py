@@ -132,7 +132,7 @@ class Workspace:
 
     def __init__(
         self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0,
-        keep_gradient=False, trains=True
+        keep_gradient=False, trains=True, clip_loss=False
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
@@ -153,6 +153,7 @@ class Workspace:
             row[p.TRANSPOSED] = offsets.take(-(-layer.fan_in // width) * row[p.PANEL_T])
         plan[p.TABLE] = offsets.take(256)
         plan[p.ZEROS] = offsets.take(round_up(sizes[-1], lanes))
+        plan[p.CLIP] = offsets.take(2) if clip_loss else 0
         self.scratch = offsets.end  # all that follows is written before it is read
 
         plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK], plan[p.TRAINS] = len(self.panels), input, chunk, trains
@@ -187,6 +188,9 @@ class Workspace:
         # A byte is worth a 255th part; the same product wherever pixels are read.
         bytes_ = np.arange(256).astype(dtype)
         self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255)
+        if clip_loss:
+            eps = np.finfo(dtype).eps
+            self.memory[plan[p.CLIP] : plan[p.CLIP] + 2] = -np.log1p(-eps), -np.log(eps)
         plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
         n_flags = int(plan[p.FLAGS_T] + sizes[0] * round_up(chunk, BITS)) if input == p.SKIP else 0
         self.flags = aligned(n_flags, np.uint8)

@@ -92,12 +92,20 @@ def target_at(labels, targets, sample, j, k):
     return targets[sample * k + j]
 
 
+@inlined
+def clipped(memory, x, clip):
+    """x within the two bounds at ``clip``; NaN stays NaN."""
+    if x < memory[clip]:
+        return memory[clip]
+    return memory[clip + 1] if x > memory[clip + 1] else x
+
+
 @serial
 def output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers):
     """Row losses, and the last layer's Z replaced by its delta; `scale` is the only factor that the delta gets."""
     layer = layers[plan[p.N_LAYERS] - 1]
     z, ld, k, loss = layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_OUT], plan[p.LOSS]
-    factor, row_loss, chosen = plan[p.FACTOR], plan[p.ROW_LOSS], 2 * plan[p.CHUNK]
+    factor, row_loss, chosen, clip = plan[p.FACTOR], plan[p.ROW_LOSS], 2 * plan[p.CHUNK], plan[p.CLIP]
     for r in range(first, last):
         memory[factor + r] = scale * weights[samples[r]] if weights.size else scale
     if loss == CROSS_ENTROPY:
@@ -105,13 +113,19 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
             samples[chosen + r] = labels[samples[r]]
         block, factors = at(memory, z + first * ld), at(memory, factor + first)
         softmax_rows(block, ld, factors, at(memory, row_loss + first), at(samples, chosen + first), last - first, k)
+        if clip:
+            for r in range(first, last):
+                if memory[factor + r] != 0:
+                    loss_of_one = memory[row_loss + r] / memory[factor + r]
+                    memory[row_loss + r] = memory[factor + r] * clipped(memory, loss_of_one, clip)
         return
     for r in range(first, last):
         sample, total = samples[r], 0.0
         for j in range(k):
             x, t = memory[z + r * ld + j], target_at(labels, targets, sample, j, k)
             if loss == BINARY_CROSS_ENTROPY:
-                total += max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
+                term = max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
+                total += clipped(memory, term, clip) if clip else term
             elif loss == POISSON:
                 total -= t * x
         memory[row_loss + r] = total

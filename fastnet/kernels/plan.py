@@ -40,6 +40,7 @@ N_COLUMNS = 15
     ZEROS,  # a row of zeros
     FACTOR,  # one number a row: scale times weight
     ROW_LOSS,
+    CLIP,  # the least and the greatest negative logarithm that a loss reports; 0 for no such bounds
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
     SCRATCH_SIZE,
@@ -50,8 +51,8 @@ N_COLUMNS = 15
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(24)
-N_PLAN = 24
+) = range(25)
+N_PLAN = 25
 
 DENSE, SKIP, LISTS = range(3)
 

@@ -78,6 +78,7 @@ class Net:
             batch_size=batch_size,
             threads=threads,
             weight=data.weight,
+            clip_loss=True,
         )
 
     def evaluator(self, X: Any, threads: int | None) -> engine.Evaluator:
