@@ -204,7 +204,8 @@ class Stepper:
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
-            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient, clip_loss=self.clip_loss,
+            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
+            clip_loss=self.clip_loss,
         )  # fmt: skip
         self.load()
 

@@ -126,7 +126,8 @@ class Workspace:
     """Buffers and tables for one network, for ``chunk`` rows at a time (a multiple of 16) and a number of threads.
 
     ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
-    ``trains`` is False for prediction alone;
+    ``trains`` is False for prediction alone; ``clip_loss`` reports losses as scikit-learn does, with probabilities kept
+    eps away from 0 and 1;
     ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk.
     """
 
@@ -153,7 +154,7 @@ class Workspace:
             row[p.TRANSPOSED] = offsets.take(-(-layer.fan_in // width) * row[p.PANEL_T])
         plan[p.TABLE] = offsets.take(256)
         plan[p.ZEROS] = offsets.take(round_up(sizes[-1], lanes))
-        plan[p.CLIP] = offsets.take(2) if clip_loss else 0
+        plan[p.CLIP] = offsets.take(3) if clip_loss else 0
         self.scratch = offsets.end  # all that follows is written before it is read
 
         plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK], plan[p.TRAINS] = len(self.panels), input, chunk, trains
@@ -190,7 +191,7 @@ class Workspace:
         self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255)
         if clip_loss:
             eps = np.finfo(dtype).eps
-            self.memory[plan[p.CLIP] : plan[p.CLIP] + 2] = -np.log1p(-eps), -np.log(eps)
+            self.memory[plan[p.CLIP] : plan[p.CLIP] + 3] = -np.log1p(-eps), -np.log(eps), eps
         plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
         n_flags = int(plan[p.FLAGS_T] + sizes[0] * round_up(chunk, BITS)) if input == p.SKIP else 0
         self.flags = aligned(n_flags, np.uint8)

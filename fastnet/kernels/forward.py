@@ -124,8 +124,13 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
         for j in range(k):
             x, t = memory[z + r * ld + j], target_at(labels, targets, sample, j, k)
             if loss == BINARY_CROSS_ENTROPY:
-                term = max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
-                total += clipped(memory, term, clip) if clip else term
+                if clip:
+                    # By way of 1 - p, whose rounding is part of the value that scikit-learn reports.
+                    eps = memory[clip + 2]
+                    share = min(max(1 / (1 + math.exp(-x)), eps), 1 - eps)
+                    total -= t * math.log(share) + (1 - t) * math.log(1 - share)
+                else:
+                    total += max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
             elif loss == POISSON:
                 total -= t * x
         memory[row_loss + r] = total

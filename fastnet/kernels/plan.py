@@ -40,7 +40,7 @@ N_COLUMNS = 15
     ZEROS,  # a row of zeros
     FACTOR,  # one number a row: scale times weight
     ROW_LOSS,
-    CLIP,  # the least and the greatest negative logarithm that a loss reports; 0 for no such bounds
+    CLIP,  # -log(1 - eps) and -log(eps), the bounds of a reported loss, and eps; 0 for no bounds
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
     SCRATCH_SIZE,
