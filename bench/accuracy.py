@@ -1,12 +1,10 @@
 """Time to accuracy: seconds to the first evaluation at 97 % and at 98 % of the test set, evaluations included.
 
-Closed: the network and settings of `fastnet train`, those of the seed document. Open: the recipe `mnist-fast`. Warm,
-the clock starts when training is called in a process that has its kernels; cold, it starts with a process that must
-compile them and load the data.
+Closed: the network and settings of `fastnet train`, those of the seed document. Open: the recipe `mnist-fast`. The
+clock starts when training is called, in a process that has its kernels; bench.startup has the same from a cold start.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,15 +22,14 @@ MOST_EPOCHS = 30
 
 
 def run(digits: Digits, quick: bool) -> dict[str, Any]:
-    """Both rows over 5 or 20 seeds, and one cold run of the closed one."""
+    """Both rows over 5 or 20 seeds."""
     seeds = 5 if quick else 20
     closed = [closed_run(digits, seed) for seed in range(seeds)]
-    rows = [{"name": "closed", "start": "warm", **summary(closed)}]
-    rows.append({"name": "closed", "start": "cold", **summary([_cold(digits.name)])})
+    rows = [{"name": "closed", **summary(closed)}]
     if digits.name == "mnist":
         opened = open_runs(seeds)
         if opened:
-            rows.append({"name": "open", "start": "warm", **opened})
+            rows.append({"name": "open", **opened})
     return {"rows": rows, "levels": list(LEVELS)}
 
 
@@ -71,18 +68,6 @@ def summary(runs: list[dict[str, Any]], of: int | None = None) -> dict[str, Any]
     return found
 
 
-def _cold(data: str) -> dict[str, Any]:
-    """One closed run in a new process with nothing compiled; its clock starts with the process."""
-    with tempfile.TemporaryDirectory(prefix="fastnet-bench-") as folder:
-        started = time.time()
-        command = [sys.executable, "-m", "bench.accuracy", data]
-        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
-    answer = json.loads(done.stdout)
-    before = answer["began"] - started
-    return {"seed": 0, "reached": {k: [before + s, e] for k, (s, e) in answer["reached"].items()}}
-
-
 def open_runs(seeds: int) -> dict[str, Any] | None:
     """The recipe's own account of its time to 98 %; None while there is no such recipe."""
     from fastnet.recipes import RECIPES
@@ -96,13 +81,3 @@ def open_runs(seeds: int) -> dict[str, Any] | None:
         answer = json.loads(path.read_text(encoding="utf-8"))
     there = [(one["seconds_to_98"], len(one["epochs"])) for one in answer["runs"] if one["seconds_to_98"] is not None]
     return summary([{"reached": {"0.98": lap}} for lap in there], of=len(answer["runs"]))
-
-
-def main() -> None:
-    """The cold run's process: print when training began, and what was reached when, as JSON."""
-    digits, began = Digits(sys.argv[1]), time.time()
-    print(json.dumps({"began": began, **closed_run(digits, 0)}))
-
-
-if __name__ == "__main__":
-    main()

@@ -109,4 +109,4 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")  # that a few epochs do not converge
     if os.environ["BENCH_THREADS"] == "1" and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
-    serve(Fit(sys.argv[1], Path(sys.argv[2])))
+    serve(Fit(sys.argv[1], Path(sys.argv[2])), warm=False)

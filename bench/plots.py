@@ -92,8 +92,6 @@ def _accuracy(section: dict[str, Any]):
     figure, ((axis,),) = _figure(2.3)
     styles = {"closed": (OURS, "-"), "open": ("#c8553d", "-")}
     for row in section["rows"]:
-        if row["start"] != "warm":
-            continue
         colour, _ = styles[row["name"]]
         for level, line in zip(map(str, section["levels"]), ("--", "-"), strict=True):
             each = row.get(level, {}).get("each", [])
@@ -105,6 +103,15 @@ def _accuracy(section: dict[str, Any]):
     axis.set(xlim=(0, None), ylim=(0, 1.02))
     axis.legend()
     return figure
+
+
+def _ticks(axis, x: list[int]) -> None:
+    """Mark a logarithmic axis at the points measured, as far as there is room, and write numbers out."""
+    shown = [n for i, n in enumerate(x) if i % -(-len(x) // 6) == 0]
+    axis.set_xticks(shown, [f"{n:,}".replace(",", " ") for n in shown])
+    axis.xaxis.minorticks_off()
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
 
 
 def _scaling(section: dict[str, Any]):
@@ -120,6 +127,7 @@ def _scaling(section: dict[str, Any]):
             axis.loglog(x, [p["numpy"] for p in points], color=COLOURS["numpy"], marker="o", ms=3, label="NumPy")
         axis.loglog(x, [p["fastnet"] for p in points], color=OURS, marker="o", ms=3, label="fastnet")
         axis.set(title=title, ylabel="seconds per epoch")
+        _ticks(axis, x)
     axis = axes.flat[3]
     for name, label, colour in (("threads", "784-64-10", OURS), ("threads-wide", "784-512-512-10", "#c8553d")):
         x, t = [p["x"] for p in curves[name]], [p["fastnet"] for p in curves[name]]
@@ -141,6 +149,7 @@ def _large(section: dict[str, Any]):
     left.loglog(x, t, color=OURS, marker="o", ms=3, label="fastnet")
     left.set(title="rows", ylabel="seconds per epoch")
     left.legend(fontsize=8)
+    _ticks(left, x)
     if section["memory"]:
         points = section["memory"]["points"]
         x = [p["rows"] for p in points]
@@ -149,6 +158,7 @@ def _large(section: dict[str, Any]):
         right.axhline(section["memory"]["limit_mb"], color=IDEAL, ls="--", lw=1, label="limit")
         right.set(title="memory", xlabel="rows", ylabel="MB")
         right.legend(fontsize=8)
+        _ticks(right, x)
     else:
         right.set_axis_off()
     return figure

@@ -6,8 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.results import ROOT
 
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -55,8 +53,8 @@ class Contestant:
 def best(python: str, program: str, name: str, folder: Path, threads: int) -> Contestant:
     """The quicker of the contestant on one thread and on all; the other is ended."""
     found = [Contestant(python, program, name, folder, n) for n in sorted({1, threads})]
-    seconds = [np.median([contestant.run() for _ in range(3)]) for contestant in found]
-    chosen = int(np.argmin(seconds))
+    seconds = [min(contestant.run() for _ in range(2)) for contestant in found]
+    chosen = seconds.index(min(seconds))
     for i, contestant in enumerate(found):
         if i != chosen:
             contestant.close()

@@ -1,6 +1,9 @@
 """What measurements rest on: turns, pairs, noise, the peak, and that contestants are checked before they are timed."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ from fastnet.bench import machine, race
 from fastnet.bench.cases import CASES, MNIST, EpochWork, PredictWork
 from fastnet.bench.race import Race
 from fastnet.data import Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Some:
@@ -118,6 +123,12 @@ def test_every_case_agrees_with_its_oracle(rng, name):
 
 def test_prediction_agrees_with_its_oracle(rng):
     PredictWork("predict", Some(rng), 50, 2).check()
+
+
+@pytest.mark.parametrize("entry", ["bench.__main__", "bench.gate", "fastnet.bench.race"])
+def test_openblas_is_set_before_it_is_loaded(entry):
+    code = f"import sys, {entry}; names = list(sys.modules); assert names.index('fastnet.bench') < names.index('numpy')"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 class Wrong:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastnet.bench.machine import OTHERS_LIMIT, Others
 
-PAUSE = 0.03  # threads of the last contestant (OpenMP, BLAS) spin for about as long before they sleep
+PAUSE = 0.03  # seconds; threads of the last contestant (OpenMP, BLAS) spin for less before they sleep
 NOISY = 0.30  # spread of paired ratios above which nothing is concluded
 FEWEST = 3  # quiet rounds without which nothing is concluded
 
@@ -56,8 +56,9 @@ def race(
 ) -> Race:
     """Run the contestants in turns until ``rounds`` rounds were quiet or ``patience`` seconds are over.
 
-    A round runs each contestant twice, forth and back. It takes FEWEST rounds, but not twice the patience, at least. warm : called with a contestant's name before each of its turns.
-    clock : runs a contestant and returns its seconds; None measures them here. pids : processes that do the work.
+    A round runs each contestant twice, forth and back. It takes FEWEST rounds, but not twice the patience, at least.
+    warm : called with a contestant's name before each of its turns. clock : runs a contestant and returns its
+    seconds; None measures them here. pids : processes that do the work.
     """
     clock = _timed if clock is None else clock
     names = list(contestants)

@@ -31,8 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Measure, printing each case as it is done."""
     check_writable("--json", args.json)
     start = time.perf_counter()
+    from fastnet.bench import machine  # before NumPy
+
     warm_up()
-    from fastnet.bench import machine
     from fastnet.bench.cases import CASES as ALL
     from fastnet.bench.cases import Digits, EpochWork, PredictWork
     from fastnet.bench.measure import Peaks, measure
