@@ -17,6 +17,7 @@ from fastnet.data.arrays import check_labels, check_targets, check_X
 from fastnet.errors import DataError, one_of
 
 FORMAT = 1  # of a saved network
+SLACK = 1 << 16  # bytes: more than a description or an array's header takes
 INITS = ("lecun", "he", "glorot", "normal")
 _OUTPUT_NAMES = tuple(dict.fromkeys(output for output, _ in f.PAIRS))
 
@@ -90,13 +91,15 @@ class Network:
 
     def _adopt(self, params: np.ndarray) -> None:
         """Make ``params`` the parameters, and the views of it."""
-        self.params, self.W, self.b = params, [], []
+        self.params = params
+        W, b = [], []
         start = 0
         for fan_in, fan_out in self._shapes():
             end = start + fan_in * fan_out
-            self.W.append(params[start:end].reshape(fan_in, fan_out))
-            self.b.append(params[end : end + fan_out])
+            W.append(params[start:end].reshape(fan_in, fan_out))
+            b.append(params[end : end + fan_out])
             start = end + fan_out
+        self.W, self.b = tuple(W), tuple(b)  # not lists: an assignment to W[0] would leave params as they are
 
     def _initialise(self, init: str, rng: np.random.Generator) -> None:
         for W, b in zip(self.W, self.b, strict=True):
@@ -166,7 +169,7 @@ class Network:
             raise
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; expected a network saved by Network.save") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged file may raise anything from zlib, zipfile, numpy or json
             raise DataError(f"{path}: expected a network saved by Network.save: {error}") from None
 
     @classmethod
@@ -175,6 +178,8 @@ class Network:
             members = {info.filename: info.file_size for info in archive.infolist()}
         if "fastnet.npy" not in members:
             raise DataError(f"{path}: expected a network saved by Network.save, got a zip file without its description")
+        if members["fastnet.npy"] > SLACK:
+            raise DataError(f"{path}: expected a short description of a network, got {members['fastnet.npy']} bytes")
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(str(stored["fastnet"][()]))
             if about["format"] > FORMAT:
@@ -184,7 +189,7 @@ class Network:
             sizes = _check_sizes(about["sizes"])
             dtype = _check_dtype(about["dtype"])
             n_params = sum((a + 1) * b for a, b in pairwise(sizes))
-            if n_params * dtype.itemsize > sum(members.values()):
+            if n_params * dtype.itemsize > path.stat().st_size:  # `save` does not compress
                 raise DataError(f"{path}: expected {n_params} parameters, the file is too short for them")
             network = cls.__new__(cls)
             network.sizes, network.dtype = sizes, dtype
@@ -194,6 +199,8 @@ class Network:
             network._adopt(np.empty(n_params, dtype))
             for l, views in enumerate(zip(network.W, network.b, strict=True)):
                 for name, view in zip("Wb", views, strict=True):
+                    if members[f"{name}{l}.npy"] > view.nbytes + SLACK:
+                        raise DataError(f"{path}: {name}{l} must have {view.size} numbers, got more")
                     array = stored[f"{name}{l}"]
                     if array.shape != view.shape or array.dtype != dtype:
                         raise DataError(

@@ -87,12 +87,12 @@ def train(
         raise TypeError(f"optimizer must be SGD, Momentum or Adam of fastnet, got {optimizer!r}")
     epochs, batch_size = _whole("epochs", epochs), _whole("batch_size", batch_size)
     threads = None if threads is None else _whole("threads", threads)
-    if not (isinstance(l2, int | float | np.number) and 0 <= l2 < math.inf):
+    if isinstance(l2, bool) or not (isinstance(l2, int | float | np.number) and 0 <= l2 < math.inf):
         raise ValueError(f"l2 must be a finite number, at least 0, got {l2!r}")
-    factor = _schedule(schedule)
+    factor, callbacks = _schedule(schedule), _callables(callbacks)
     one_of("backend", backend, ("numba", "reference"))
     X, y = _arrays(net, X, y, name, "X", "y")
-    held_out = None if validation is None else _arrays(net, *validation, name, "validation[0]", "validation[1]")
+    held_out = None if validation is None else _held_out(net, validation, name)
     progress = _progress(progress, epochs, len(X))
 
     with _reported_compilation(progress, backend):
@@ -118,7 +118,7 @@ def train(
             history.epochs.append(Epoch(epoch, seconds, mean_loss, *values))
             if progress:
                 progress.epoch(history.epochs[-1])
-            if _called(callbacks, net, history.epochs[-1], stepper):
+            if _called(callbacks, net, history.epochs[-1], run):
                 break
         if progress:
             progress.end()
@@ -160,6 +160,12 @@ class _Run:
             self._fail(epoch, self.steps - 1, lr)
         self.finite[:] = self.net.params
         return float(losses @ self.sizes) / self.rows
+
+    def load(self) -> None:
+        """Go on from the network's weights, which somebody has changed."""
+        self.stepper.load()
+        if np.isfinite(self.net.params).all():
+            self.finite[:] = self.net.params
 
     def _coefficients(self) -> tuple[np.ndarray, np.ndarray]:
         """(coefficients of the epoch's steps, their learning rates)."""
@@ -221,16 +227,31 @@ def _arrays(net: Network, X: Any, y: Any, loss: str, X_name: str, y_name: str) -
     return X, net.check_targets(y, len(X), loss, y_name)
 
 
-def _called(callbacks: Iterable[Callback], net: Network, epoch: Epoch, stepper: Any) -> bool:
+def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
+    """The validation rows and their targets."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
+    X, y = validation
+    return _arrays(net, X, y, loss, "validation[0]", "validation[1]")
+
+
+def _callables(callbacks: Any) -> tuple[Callback, ...]:
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in found:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions of (net, epoch), got {callback!r}")
+    return found
+
+
+def _called(callbacks: tuple[Callback, ...], net: Network, epoch: Epoch, run: _Run) -> bool:
     """Call all callbacks, let the kernels see changed weights, and say whether one wants to stop."""
-    callbacks = tuple(callbacks)
     if not callbacks:
         return False
     before = net.params.copy()
-    answers = [callback(net, epoch) for callback in callbacks]  # all are called, whatever the first ones say
+    answers = [callback(net, epoch) for callback in callbacks]
     if not np.array_equal(before, net.params):
-        stepper.load()
-    return any(answer is True for answer in answers)
+        run.load()
+    return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
 
 
 def _whole(argument: str, value: Any) -> int:
