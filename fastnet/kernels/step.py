@@ -120,32 +120,45 @@ def store_classes(classes, memory, samples, first, last, plan, layers):
         classes[samples[r]] = best if k > 1 else memory[z + r * ld] > 0
 
 
+@serial
+def share_of_prediction(
+    thread, threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets,
+    plan, layers,
+):  # fmt: skip
+    """One thread's blocks of the n rows of X; plan[CHUNK] / threads rows of the buffers are its own."""
+    state = flush_denormals()
+    block = plan[p.CHUNK] // threads
+    blocks = (n + block - 1) // block
+    for q in range(blocks * thread // threads, blocks * (thread + 1) // threads):
+        first, start = thread * block, q * block - thread * block
+        last = first + min(block, n - q * block)
+        choose(samples, samples[:0], start, first, last, plan)
+        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
+        if classes.size:
+            store_classes(classes, memory, samples, first, last, plan, layers)
+        if outputs.size:
+            store_outputs(outputs, memory, samples, first, last, plan, layers)
+        elif row_loss.size:
+            one = memory.dtype.type(1)
+            output_loss(memory, samples, labels, targets, memory[:0], first, last, one, plan, layers)
+            for r in range(first, last):
+                row_loss[samples[r]] = memory[plan[p.ROW_LOSS] + r]
+    restore_denormals(state)
+
+
 @parallel_entry
 def predict_rows(
     outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers, threads, n,
 ):  # fmt: skip
-    """Forward alone, for rows 0 <= r < n of X: of outputs (n, k), classes (n,) and row_loss (n,), those that are not
-    empty.
-
-    Each thread has plan[CHUNK] / threads rows of the buffers to itself and takes contiguous blocks of X.
-    """
-    block = plan[p.CHUNK] // threads // 16 * 16
-    blocks = (n + block - 1) // block
-    for t in prange(threads):
-        state = flush_denormals()
-        for q in range(blocks * t // threads, blocks * (t + 1) // threads):
-            first, start = t * block, q * block - t * block
-            last = first + min(block, n - q * block)
-            choose(samples, samples[:0], start, first, last, plan)
-            network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
-            if classes.size:
-                store_classes(classes, memory, samples, first, last, plan, layers)
-            if outputs.size:
-                store_outputs(outputs, memory, samples, first, last, plan, layers)
-            elif row_loss.size:
-                output_loss(
-                    memory, samples, labels, targets, memory[:0], first, last, memory.dtype.type(1), plan, layers
-                )
-                for r in range(first, last):
-                    row_loss[samples[r]] = memory[plan[p.ROW_LOSS] + r]
-        restore_denormals(state)
+    """Forward alone, for rows 0 <= r < n of X; fills those of outputs (n, k), classes (n,), row_loss (n,) not empty."""
+    if threads == 1:
+        share_of_prediction(
+            np.int64(0), threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels,
+            targets, plan, layers,
+        )  # fmt: skip
+    else:
+        for t in prange(threads):
+            share_of_prediction(
+                np.int64(t), threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr,
+                labels, targets, plan, layers,
+            )  # fmt: skip
