@@ -2,7 +2,8 @@
 
 Ratios alone are compared, fastnet to NumPy and fastnet to the FMA peak, each measured in one session. A ratio that is
 lower than the baseline's by more than the noise, or 15 % if the noise is less, has fallen; it fails the check when it
-falls again each time that it is measured anew.
+falls again each time that it is measured anew. NumPy and the peak control each other: as far as the one has moved
+against the other since the baseline, the machine has changed (its clock, its memory, its neighbours), and not fastnet.
 """
 
 import json
@@ -22,7 +23,7 @@ GATED = {"mnist-64": 60_000, "mnist-30-b10": 12_000, "dense-512": 7_680}  # case
 ATTEMPTS = 3
 LEAST_FALL = 0.15
 
-Ratios = dict[str, dict[str, Any]]  # "case/numpy" and "case/peak": median, spread, noisy
+Ratios = dict[str, dict[str, Any]]  # "case/numpy" and "case/peak": median, spread, disturbed
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,26 @@ class Verdict:
 
 def compare(before: Ratios, now: Ratios) -> list[Verdict]:
     """A verdict on each ratio that both hold."""
-    verdicts = []
-    for name, found in now.items():
-        if name in before:
-            noise = max(found["spread"], before[name]["spread"])
-            fall = max(LEAST_FALL, noise)
-            low = found["median"] < before[name]["median"] * (1 - fall)
-            state = "noisy" if found["noisy"] or noise > NOISY else "fell" if low else "holds"
-            verdicts.append(Verdict(name, before[name]["median"], found["median"], fall, state))
-    return verdicts
+    return [_verdict(name, before, now) for name in now if name in before]
+
+
+def _verdict(name: str, before: Ratios, now: Ratios) -> Verdict:
+    old, new = before[name], now[name]
+    case = name.partition("/")[0]
+    drift = abs(_numpy_share(now, case) / _numpy_share(before, case) - 1)
+    fall = max(LEAST_FALL, new["spread"], old["spread"], drift)
+    if new["disturbed"]:
+        state = "noisy"
+    elif new["median"] < old["median"] * (1 - fall):
+        state = "fell"
+    else:
+        state = "noisy" if fall > NOISY else "holds"
+    return Verdict(name, old["median"], new["median"], fall, state)
+
+
+def _numpy_share(ratios: Ratios, case: str) -> float:
+    """NumPy's share of the FMA peak."""
+    return ratios[f"{case}/peak"]["median"] / ratios[f"{case}/numpy"]["median"]
 
 
 Measure = Callable[[str], dict[str, Any]]  # from the name of a gated case to a row as fastnet.bench.measure makes it
@@ -122,7 +134,7 @@ def _record(path: Path, facts, data, reason: str, measure_case: Measure, repeats
     """Write the medians of some measurements, with the spread within or between them, whichever is larger."""
     taken = [ratios_of(measure_case, GATED) for _ in range(repeats)]
     ratios = {name: _joined([found[name] for found in taken]) for name in taken[0]}
-    if any(ratio["noisy"] for ratio in ratios.values()):
+    if any(ratio["disturbed"] or ratio["spread"] > NOISY for ratio in ratios.values()):
         print("gate: the machine is too noisy for a baseline; nothing is recorded")
         return False
     history = json.loads(path.read_text(encoding="utf-8"))["history"] if path.exists() else []
@@ -139,4 +151,4 @@ def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
     medians = sorted(ratio["median"] for ratio in found)
     middle = medians[len(medians) // 2]
     spread = max((medians[-1] - medians[0]) / middle, *(ratio["spread"] for ratio in found))
-    return {"median": middle, "spread": round(spread, 4), "noisy": any(ratio["noisy"] for ratio in found)}
+    return {"median": middle, "spread": round(spread, 4), "disturbed": any(ratio["disturbed"] for ratio in found)}

@@ -32,7 +32,7 @@ def clone(tmp_path):
     """A copy of the scripts and a pretending python, in a folder with a space in its name."""
     root = tmp_path / "a clone"
     (root / ".ci").mkdir(parents=True)
-    for name in ("scripts/setup", "scripts/train", "scripts/test", ".ci/run", "pyproject.toml"):
+    for name in ("scripts/setup", "scripts/train", "scripts/test", "scripts/bench", ".ci/run", "pyproject.toml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     python = tmp_path / "python"
@@ -151,3 +151,26 @@ def test_relative_data_folder_is_meant_from_where_the_caller_stands(run, clone, 
     stub.write_text(PRETENDER + 'if [ "$2" = pytest ]; then echo "data: $FASTNET_DATA"; fi\n')
     _, output, _ = run("scripts/test", FASTNET_DATA="data")
     assert f"data: {tmp_path / 'data'}" in output
+
+
+def test_ci_ends_with_the_gate_unless_the_tests_fail(run, clone):
+    code, output, calls = run(".ci/run", "-x")
+    assert code == 0, output
+    assert [call for call in calls.splitlines() if call.startswith("-m")][-2:] == [
+        "-m pytest -x",
+        "-m bench --check --quick",
+    ]
+    stub = clone / ".venv/bin/python"
+    stub.write_text(PRETENDER + 'if [ "$2" = pytest ]; then exit 1; fi\n')
+    code, _, calls = run(".ci/run")
+    assert code == 1
+    assert "bench" not in calls
+    stub.write_text(PRETENDER + 'if [ "$2" = bench ]; then exit 1; fi\n')
+    assert run(".ci/run")[0] == 1
+
+
+def test_bench_sets_up_what_tests_need_and_goes_to_the_program(run, clone):
+    code, output, calls = run("scripts/bench", "--rebase", "two words")
+    assert code == 0, output
+    assert f"--editable {clone}[test]" in calls
+    assert calls.splitlines()[-1] == "-m bench --rebase two words"

@@ -36,7 +36,8 @@ class Race:
         """How many times faster than ``to`` the contestant ``name`` is, times ``factor``, over the rounds."""
         pairs = factor * self.seconds[to] / self.seconds[name]
         found = _summary(pairs)
-        return found | {"pairs": len(pairs), "noisy": bool(self.disturbed or found["spread"] > NOISY)}
+        noisy = bool(self.disturbed or found["spread"] > NOISY)
+        return found | {"pairs": len(pairs), "disturbed": self.disturbed, "noisy": noisy}
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:
