@@ -38,6 +38,9 @@ def source_stamp() -> str:
     return digest.hexdigest()
 
 
+source_stamp()  # taken on import: what is on disk later may not be what runs
+
+
 def folder() -> Path:
     """Where compiled kernels go: NUMBA_CACHE_DIR if it is set, else the user's cache folder."""
     return Path(numba.config.CACHE_DIR) / "fastnet" if numba.config.CACHE_DIR else cache_dir() / "kernels"
