@@ -15,7 +15,8 @@ from numba.core.registry import cpu_target
 from fastnet.kernels import cache, elementwise, skip, tile, update
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
-_engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype; they own the machine code
+_engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
+_alive: list[llvm.ExecutionEngine] = []  # they own the machine code, which compiled kernels call until the process ends
 _lock = threading.Lock()
 
 
@@ -59,3 +60,4 @@ def load(dtype) -> None:
         for function in names:
             llvm.add_symbol(function, engine.get_function_address(function))
         _engines[dtype] = engine
+        _alive.append(engine)
