@@ -342,31 +342,34 @@ def test_derivative(rng, dtype, code, factor):
 
 
 @njit
-def run_softmax(Z, ld, factor, stats, rows, k):
-    softmax_rows(at(Z, 0), ld, at(factor, 0), at(stats, 0), rows, k)
+def run_softmax(Z, ld, factor, loss, chosen, rows, k):
+    softmax_rows(at(Z, 0), ld, at(factor, 0), at(loss, 0), at(chosen, 0), rows, k)
 
 
-def softmax(Z, factor):
-    """softmax_rows on padded rows whose padding is poison; (softmax, padding, stats)."""
+def softmax(Z, factor, chosen=-1):
+    """softmax_rows on padded rows whose padding is poison; (result, padding, losses)."""
     lanes, (n, k) = lanes_of(Z.dtype.itemsize), Z.shape
     ld = -(-k // lanes) * lanes
-    padded, stats = np.full((n, ld), np.nan, Z.dtype), np.full((n, 2), np.nan, Z.dtype)
+    padded, loss = np.full((n, ld), np.nan, Z.dtype), np.full(n, np.nan, Z.dtype)
     padded[:, :k] = Z
-    run_softmax(padded, ld, factor, stats, n, k)
-    return padded[:, :k], padded[:, k:], stats
+    run_softmax(padded, ld, factor, loss, np.full(n, chosen), n, k)
+    return padded[:, :k], padded[:, k:], loss
 
 
 def test_softmax(rng, dtype):
     for k in range(1, 2 * lanes_of(dtype.itemsize) + 4):
         Z, factor = (5 * rng.standard_normal((4, k))).astype(dtype), rng.random(4).astype(dtype)
-        got, padding, stats = softmax(Z, factor)
         exact = np.exp(Z.astype(np.float64) - Z.max(axis=1, keepdims=True))
-        total = exact.sum(axis=1, keepdims=True)
+        exact /= exact.sum(axis=1, keepdims=True)
+        eps = np.finfo(dtype).eps
+        got, padding, _ = softmax(Z, factor)
         np.testing.assert_array_equal(padding, 0)
-        np.testing.assert_array_equal(stats[:, 0], Z.max(axis=1))
-        close = {"rtol": 60 * np.finfo(dtype).eps}
-        np.testing.assert_allclose(stats[:, 1:], np.log(total), **close, atol=2 * np.finfo(dtype).eps)
-        np.testing.assert_allclose(got, exact * factor[:, None] / total, **close)
+        np.testing.assert_allclose(got, exact * factor[:, None], rtol=60 * eps)
+        for label in {0, k // 2, k - 1}:
+            delta, padding, loss = softmax(Z, factor, label)
+            np.testing.assert_array_equal(padding, 0)
+            np.testing.assert_allclose(loss, -factor * np.log(exact[:, label]), rtol=60 * eps, atol=60 * eps)
+            np.testing.assert_allclose(delta, factor[:, None] * (exact - np.eye(k)[label]), atol=60 * eps)
 
 
 def test_softmax_of_extreme_rows(dtype):
