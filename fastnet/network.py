@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.data.arrays import check_labels, check_targets, check_X
+from fastnet.data.arrays import check_finite, check_labels, check_targets, check_X
 from fastnet.errors import DataError, one_of
 
 FORMAT = 1  # of a saved network
@@ -112,9 +112,15 @@ class Network:
         """The loss that belongs to the output layer."""
         return next(loss for output, loss in f.PAIRS if output == self.output)
 
-    def _inputs(self, X: Any) -> np.ndarray:
-        X = check_X(X, width=self.sizes[0])
-        return X if X.dtype == np.uint8 else X.astype(self.dtype, copy=False)
+    def check_inputs(self, X: Any, name: str = "X") -> np.ndarray:
+        """``X`` as the kernels take it: (n, d) uint8, or floats of the network's dtype."""
+        X = check_X(X, width=self.sizes[0], name=name)
+        if X.dtype in (np.uint8, self.dtype):
+            return X
+        with np.errstate(over="ignore"):
+            X = X.astype(self.dtype)
+        check_finite(X, name)  # what is finite in float64 may not be in float32
+        return X
 
     def check_targets(self, y: Any, n: int, loss: str, name: str = "y") -> np.ndarray:
         """``y`` as the kernels take it with that loss: labels (n,) int64, or rows (n, k) of the network's dtype."""
@@ -127,13 +133,13 @@ class Network:
         """Outputs (n, k) for X (n, d): probabilities with softmax and sigmoid, values with identity."""
         from fastnet import engine
 
-        return engine.predict(self.sizes, self.activations, self.params, self._inputs(X))
+        return engine.predict(self.sizes, self.activations, self.params, self.check_inputs(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Classes (n,) int64 for X (n, d): the largest output; with a single output, whether it is above one half."""
         from fastnet import engine
 
-        X = self._inputs(X)
+        X = self.check_inputs(X)
         return engine.classify(self.sizes, self.activations, self.params, X)
 
     def evaluate(self, X: Any, y: Any, *, loss: str | None = None) -> Evaluation:
@@ -141,7 +147,7 @@ class Network:
         from fastnet import engine
 
         name = check_pair(self, loss)
-        X = self._inputs(X)
+        X = self.check_inputs(X)
         evaluator = engine.Evaluator(self.sizes, self.activations, self.dtype, X, loss=f.LOSSES[name])
         return Evaluation(*evaluator.evaluate(self.params, self.check_targets(y, len(X), name)))
 

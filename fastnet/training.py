@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.data.arrays import check_finite, check_X
 from fastnet.errors import NonFiniteLossError, one_of
 from fastnet.network import Network, check_pair
 from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
@@ -220,10 +219,7 @@ class _Backend:
 
 def _arrays(net: Network, X: Any, y: Any, loss: str, X_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
     """X and y as the kernels take them."""
-    X = check_X(X, width=net.sizes[0], name=X_name)
-    if X.dtype not in (np.uint8, net.dtype):
-        X = X.astype(net.dtype)
-        check_finite(X, X_name)  # what is finite in float64 may not be in float32
+    X = net.check_inputs(X, X_name)
     return X, net.check_targets(y, len(X), loss, y_name)
 
 
