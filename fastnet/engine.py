@@ -14,6 +14,7 @@ import numpy as np
 from fastnet.functions import BETA1, BETA2, CROSS_ENTROPY, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE, SGD, SIGMOID
 from fastnet.kernels import library
 from fastnet.kernels import plan as p
+from fastnet.kernels.dropout import drop_threshold
 from fastnet.kernels.few import predict_few
 from fastnet.kernels.lanes import VECTOR_BYTES, lanes_of
 from fastnet.kernels.skip import BITS, SIDE
@@ -177,17 +178,20 @@ class Stepper:
     targets : int64 (n,) or like params (n, k).
     loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
+    dropout : chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row among all
+        rows trained on; ``rows_seen`` counts those before the next step.
     clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
     moments : the rule's moments, flat vectors laid out like params.
     """
 
     def __init__(
         self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
-        clip_loss=False,
+        clip_loss=False, dropout=0.0, seed=0,
     ):  # fmt: skip
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.loss, self.rule, self.clip_loss = loss, rule, clip_loss
+        self.dropout, self.seed, self.rows_seen = drop_threshold(dropout), seed, 0
         self.inputs = _Inputs(X, params.dtype)
         self.targets = _Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
@@ -207,6 +211,7 @@ class Stepper:
             density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
             clip_loss=self.clip_loss,
         )  # fmt: skip
+        self.workspace.plan[p.DROPOUT], self.workspace.plan[p.SEED] = self.dropout, self.seed
         self.load()
 
     def load(self) -> None:
@@ -224,7 +229,9 @@ class Stepper:
         order : int64, numbers of rows of X. coefficients : float64 (steps, N_COEFFICIENTS).
         Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
         """
-        return self._run(order, coefficients, self.batch_size, True)
+        losses = self._run(order, coefficients, self.batch_size, True)
+        self.rows_seen += min(len(order), len(coefficients) * self.batch_size)
+        return losses
 
     def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
         """(loss, penalty, gradient) of the rows of ``order`` as one batch; nothing is updated."""
@@ -263,6 +270,7 @@ class Stepper:
         first = 0
         for threads, steps in self.pace.parts(len(rows)) if self.pace else [(self.threads, len(rows))]:
             end, start = first + steps, time.perf_counter()
+            w.plan[p.ROWS_SEEN] = self.rows_seen + first * batch_size
             with _threads(threads):
                 train_steps(
                     losses[first:end], w.memory, w.flags, w.samples, w.lists, *self.inputs.arrays, t.labels, t.rows,

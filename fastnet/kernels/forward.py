@@ -6,6 +6,7 @@ import numpy as np
 
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, IDENTITY, MSE, POISSON, SIGMOID
 from fastnet.kernels import plan as p
+from fastnet.kernels.dropout import drop_units, dropped_derivative
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
 from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags
 from fastnet.kernels.jit import inlined, serial
@@ -66,8 +67,10 @@ def skip_forward(X, memory, flags, samples, first, last, plan, layers, activatio
 
 
 @serial
-def network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers):
-    """All layers for rows first <= r < last; the last layer's Z stays without its activation."""
+def network_forward(X, indices, indptr, memory, flags, samples, start, first, last, plan, layers):
+    """All layers for rows first <= r < last of a chunk that begins at ``start``; the last layer's Z stays without its
+    activation.
+    """
     final = plan[p.N_LAYERS] - 1
     activation = IDENTITY if final == 0 else layers[0, p.ACTIVATION]
     if plan[p.INPUT] == p.LISTS:
@@ -81,6 +84,8 @@ def network_forward(X, indices, indptr, memory, flags, samples, first, last, pla
         gather(X, memory, samples, first, last, plan, layers)
         layer_forward(memory, layers[0], first, last, activation)
     for l in range(1, final + 1):
+        if plan[p.DROPOUT]:
+            drop_units(memory, layers[l - 1], l - 1, start, first, last, plan)
         layer_forward(memory, layers[l], first, last, IDENTITY if l == final else layers[l, p.ACTIVATION])
 
 
@@ -155,7 +160,7 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
 
 
 @serial
-def network_backward(memory, first, last, plan, layers):
+def network_backward(memory, start, first, last, plan, layers):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
     n = lanes(at(memory, 0))
     for l in range(plan[p.N_LAYERS] - 1, 0, -1):
@@ -166,8 +171,11 @@ def network_backward(memory, first, last, plan, layers):
             panel, target = layer[p.TRANSPOSED] + v // NV * layer[p.PANEL_T], below[p.DELTA] + v * n
             ahead = panel + layer[p.PANEL_T] if v + NV < below[p.VECTORS] else panel
             product(memory, target, ld, source, layer[p.LD_OUT], panel, K, first, last, vectors, ahead)
-            a = at(memory, below[p.A_OUT] + v * n + first * ld)
-            derivative(at(memory, target + first * ld), a, ld, last - first, vectors, below[p.ACTIVATION])
+            if not plan[p.DROPOUT]:
+                a = at(memory, below[p.A_OUT] + v * n + first * ld)
+                derivative(at(memory, target + first * ld), a, ld, last - first, vectors, below[p.ACTIVATION])
+        if plan[p.DROPOUT]:
+            dropped_derivative(memory, below, l - 1, start, first, last, plan)
         pack_delta(memory, below, first, last, plan)
 
 
@@ -200,7 +208,7 @@ def share_of_rows(
         choose(samples, order, start, first, last, plan)
         if threads > 1 and plan[p.INPUT] == p.SKIP:
             prefetch(at(memory, layers[0, p.WEIGHTS]), layers[0, p.BIAS] - layers[0, p.WEIGHTS])
-        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
+        network_forward(X, indices, indptr, memory, flags, samples, start, first, last, plan, layers)
         output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
         pack_delta(memory, layers[plan[p.N_LAYERS] - 1], first, last, plan)
-        network_backward(memory, first, last, plan, layers)
+        network_backward(memory, start, first, last, plan, layers)

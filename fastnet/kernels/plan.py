@@ -51,8 +51,11 @@ N_COLUMNS = 15
     ENTRIES,
     VALUES,
     N_UNITS,
-) = range(25)
-N_PLAN = 25
+    DROPOUT,  # chance of a hidden unit to be dropped, times 2^32; 0 for no dropout
+    SEED,  # of those draws
+    ROWS_SEEN,  # rows trained on before this call
+) = range(28)
+N_PLAN = 28
 
 DENSE, SKIP, LISTS = range(3)
 

@@ -133,7 +133,7 @@ def share_of_prediction(
         first, start = thread * block, q * block - thread * block
         last = first + min(block, n - q * block)
         choose(samples, samples[:0], start, first, last, plan)
-        network_forward(X, indices, indptr, memory, flags, samples, first, last, plan, layers)
+        network_forward(X, indices, indptr, memory, flags, samples, start, first, last, plan, layers)
         if classes.size:
             store_classes(classes, memory, samples, first, last, plan, layers)
         if outputs.size:

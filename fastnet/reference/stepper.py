@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.functions import DECAY, IDENTITY, L2, MOMENTS, SCALE, SIGMOID
+from fastnet.reference.dropout import drop_threshold, dropout_factors
 from fastnet.reference.operations import bias_gradient, dense_backward, dense_forward, output_loss, weight_gradient
 from fastnet.reference.rows import rows_of
 from fastnet.reference.updates import UPDATES
@@ -35,6 +36,8 @@ class Stepper:
     ``params`` and ``moments``, flat vectors of one layout, are read at first and by ``load``; ``store`` writes them.
     X (n, d) is uint8 pixels, floats of the parameters' dtype, or CSR, and never copied as a whole. ``targets`` is
     int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's BLAS has its own.
+    ``dropout`` is the chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row
+    among all rows trained on, of which ``rows_seen`` counts those before the next step.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class Stepper:
         batch_size: int,
         threads: int | None = None,
         weight: np.ndarray | None = None,
+        dropout: float = 0.0,
+        seed: int = 0,
     ):
         dtype = params.dtype
         self._capacity = min(X.shape[0], CHUNK_ROWS)
-        self.params = params
+        self.params, self.rows_seen = params, 0
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
         self._activations, self._loss, self._rule, self._batch_size = activations, loss, rule, batch_size
         self._targets, self._weight = targets, weight
@@ -68,6 +73,10 @@ class Stepper:
         self._A = [np.empty((self._capacity, size), dtype) for size in sizes]
         self._delta = [np.empty((self._capacity, size), dtype) for size in sizes[1:]]
         self._row_loss = np.empty(self._capacity, dtype)
+        self._threshold, self._seed = drop_threshold(dropout), seed
+        dropped = sizes[1:-1] if self._threshold else []
+        self._factors = [np.empty((self._capacity, size), dtype) for size in dropped]
+        self._undropped = [np.empty((self._capacity, size), dtype) for size in dropped]
 
     @_quiet
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
@@ -84,11 +93,15 @@ class Stepper:
                 for W, _ in self._layers:
                     W *= 1 - row[DECAY]
             update(self._w, self._state, self._gradient, row, self._scratch)
+            self.rows_seen += len(batch)
         return losses
 
     @_quiet
     def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
-        """Loss, penalty and gradient (flat, a new array) over all rows of ``order`` as one batch; updates nothing."""
+        """Loss, penalty and gradient (flat, a new array) over all rows of ``order`` as one batch; updates nothing.
+
+        With dropout it is that of the step that ``run`` would make next.
+        """
         loss, penalty = self._batch_gradient(order, scale, l2)
         return loss, penalty, self._gradient.copy()
 
@@ -107,7 +120,7 @@ class Stepper:
     def _batch_gradient(self, batch: np.ndarray, scale: float, l2: float) -> tuple[float, float]:
         loss = 0.0
         for start in range(0, len(batch), self._capacity):
-            loss += self._chunk_gradient(batch[start : start + self._capacity], scale, first=start == 0)
+            loss += self._chunk_gradient(batch[start : start + self._capacity], scale, start)
         penalty = 0.0
         if l2:
             for (W, _), (dW, _), (scratch, _) in zip(self._layers, self._gradients, self._scratches, strict=True):
@@ -116,27 +129,47 @@ class Stepper:
                 dW += scratch
         return loss, penalty
 
-    def _chunk_gradient(self, rows: np.ndarray, scale: float, first: bool) -> float:
-        """Write (or, after the first chunk, add) the gradient of these rows; return their share of the loss."""
+    def _chunk_gradient(self, rows: np.ndarray, scale: float, start: int) -> float:
+        """Write (or, after the first chunk, add) the gradient of these rows, of which ``start`` rows of the batch were
+        before; return their share of the loss."""
         n = len(rows)
         A, delta, loss = [a[:n] for a in self._A], [d[:n] for d in self._delta], self._row_loss[:n]
         self._X.take(A[0], rows)
-        _forward(A, self._layers, [*self._activations[:-1], IDENTITY])
+        activated = self._forward(A, start)
         output_loss(loss, delta[-1], A[-1], self._targets[rows], scale, self._activations[-1], self._loss)
         if self._weight is not None:
             weight = self._weight[rows]
             loss *= weight
             delta[-1] *= weight[:, None]
-        gradients = self._gradients if first else self._scratches
+        gradients = self._gradients if start == 0 else self._scratches
         for i in reversed(range(len(self._layers))):
             dW, db = gradients[i]
             weight_gradient(dW, A[i], delta[i])
             bias_gradient(db, delta[i])
             if i > 0:
-                dense_backward(delta[i - 1], delta[i], self._layers[i][0], A[i], self._activations[i - 1])
-        if not first:
+                dense_backward(delta[i - 1], delta[i], self._layers[i][0], activated[i], self._activations[i - 1])
+                if self._factors:
+                    delta[i - 1] *= self._factors[i - 1][:n]
+        if start > 0:
             self._gradient += self._scratch
         return scale * float(loss.sum(dtype=np.float64))
+
+    def _forward(self, A: list[np.ndarray], start: int) -> list[np.ndarray]:
+        """Fill A with what enters every layer, and with the logits; returns the same as it was before dropout."""
+        activations = [*self._activations[:-1], IDENTITY]
+        if not self._factors:
+            _forward(A, self._layers, activations)
+            return A
+        n = len(A[0])
+        rows = self.rows_seen + start + np.arange(n)
+        activated = [A[0], *(a[:n] for a in self._undropped), A[-1]]
+        for i, (W, b) in enumerate(self._layers):
+            dense_forward(activated[i + 1], A[i], W, b, activations[i])
+            if i < len(self._factors):
+                factors = self._factors[i][:n]
+                dropout_factors(factors, self._threshold, self._seed, rows, i)
+                np.multiply(activated[i + 1], factors, out=A[i + 1])
+        return activated
 
 
 @_quiet
