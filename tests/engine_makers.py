@@ -150,7 +150,7 @@ def tolerance(problem: Problem) -> float:
 def check_against_oracle(problem: Problem, **settings: Any) -> None:
     """Losses, weights and moments of the compiled Stepper equal the oracle's to rounding, and have moved."""
     p = pieces(problem)
-    got, wanted = p.run(engine, np.nan, **settings), p.run(reference)
+    got, wanted = p.run(engine, np.nan, **settings), p.run(reference, **settings)
     limit = tolerance(problem)
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=limit, atol=limit)

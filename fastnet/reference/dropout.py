@@ -1,7 +1,7 @@
 """Inverted dropout: which hidden units a row of a batch does without, from a counter-based hash.
 
-A mask is a function of (seed, number of the row among all rows trained on, layer, unit) and of nothing else: it does not
-depend on batches, chunks or threads, and needs no state but a count of rows.
+A mask is a function of (seed, number of the row among all rows trained on, layer, unit) and of nothing else: it does
+not depend on batches, chunks or threads, and needs no state but a count of rows.
 """
 
 import numpy as np
@@ -12,13 +12,11 @@ _GOLDEN64, _GOLDEN32 = np.uint64(0x9E3779B97F4A7C15), np.uint32(0x9E3779B9)
 
 
 def drop_threshold(dropout: float) -> int:
-    """A unit is dropped when its hash of 32 bits is below this: ``dropout``, from 0 up to but not 1, as a whole number."""
+    """``dropout``, from 0 up to but not 1, in whole 2^-32: a unit is dropped when its hash of 32 bits is below."""
     return min(round(dropout * 2**32), 2**32 - 1)
 
 
-def dropout_factors(
-    out: np.ndarray, threshold: int, seed: int, rows: np.ndarray, layer: int
-) -> None:
+def dropout_factors(out: np.ndarray, threshold: int, seed: int, rows: np.ndarray, layer: int) -> None:
     """Overwrite ``out (n, units)`` with 0 for dropped units and 1 / (1 - p) for the others, p = threshold / 2^32.
 
     ``rows (n,)`` are the numbers of the rows among all rows trained on, ``layer`` counts hidden layers from 0.
