@@ -178,6 +178,7 @@ class Stepper:
     targets : int64 (n,) or like params (n, k).
     loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
+    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
     dropout : chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row among all
         rows trained on; ``rows_seen`` counts those before the next step.
     clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
@@ -186,12 +187,12 @@ class Stepper:
 
     def __init__(
         self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
-        clip_loss=False, dropout=0.0, seed=0,
+        clip_loss=False, max_norm=None, dropout=0.0, seed=0,
     ):  # fmt: skip
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.loss, self.rule, self.clip_loss = loss, rule, clip_loss
-        self.dropout, self.seed, self.rows_seen = drop_threshold(dropout), seed, 0
+        self.max_norm, self.dropout, self.seed, self.rows_seen = max_norm, drop_threshold(dropout), seed, 0
         self.inputs = _Inputs(X, params.dtype)
         self.targets = _Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
@@ -200,7 +201,7 @@ class Stepper:
         self.pace = _Pace(self.threads) if threads is None else None
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
         every = self.inputs.entries(np.arange(self.inputs.rows), self.batch_size)
-        self._allocate(keep_gradient=self.batch_size > CHUNK, entries=every)
+        self._allocate(keep_gradient=self.batch_size > CHUNK or max_norm is not None, entries=every)
 
     def _allocate(self, keep_gradient, entries):
         self.entries = entries
@@ -209,7 +210,7 @@ class Stepper:
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
             density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
-            clip_loss=self.clip_loss,
+            clip_loss=self.clip_loss, max_norm=self.max_norm,
         )  # fmt: skip
         self.workspace.plan[p.DROPOUT], self.workspace.plan[p.SEED] = self.dropout, self.seed
         self.load()
@@ -264,7 +265,7 @@ class Stepper:
             rows[:, first + REST1] = 1 - coefficients[:, BETA1]
             rows[:, first + REST2] = 1 - coefficients[:, BETA2]
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0  # the second half is for the biases
-        plain = self.rule == SGD and not coefficients[:, [L2, DECAY]].any()
+        plain = self.rule == SGD and self.max_norm is None and not coefficients[:, [L2, DECAY]].any()
         small = w.plan[p.INPUT] == p.SKIP and self.batch_size <= SCATTER_ROWS
         w.plan[p.SCATTER] = update and plain and small
         first = 0

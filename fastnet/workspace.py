@@ -128,12 +128,13 @@ class Workspace:
     ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
     ``trains`` is False for prediction alone; ``clip_loss`` reports losses as scikit-learn does, with probabilities kept
     eps away from 0 and 1;
-    ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk.
+    ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk; ``max_norm`` is the
+    largest norm that it may have.
     """
 
     def __init__(
         self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0,
-        keep_gradient=False, trains=True, clip_loss=False
+        keep_gradient=False, trains=True, clip_loss=False, max_norm=None
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
@@ -155,6 +156,7 @@ class Workspace:
         plan[p.TABLE] = offsets.take(256)
         plan[p.ZEROS] = offsets.take(round_up(sizes[-1], lanes))
         plan[p.CLIP] = offsets.take(3) if clip_loss else 0
+        plan[p.MAX_NORM] = offsets.take(1) if max_norm else 0
         self.scratch = offsets.end  # all that follows is written before it is read
 
         plan[p.N_LAYERS], plan[p.INPUT], plan[p.CHUNK], plan[p.TRAINS] = len(self.panels), input, chunk, trains
@@ -192,6 +194,8 @@ class Workspace:
         if clip_loss:
             eps = np.finfo(dtype).eps
             self.memory[plan[p.CLIP] : plan[p.CLIP] + 3] = -np.log1p(-eps), -np.log(eps), eps
+        if max_norm:
+            self.memory[plan[p.MAX_NORM]] = max_norm
         plan[p.FLAGS_T] = round_up(chunk * sizes[0], CACHE_LINE) if input == p.SKIP else 0
         n_flags = int(plan[p.FLAGS_T] + sizes[0] * round_up(chunk, BITS)) if input == p.SKIP else 0
         self.flags = aligned(n_flags, np.uint8)

@@ -9,6 +9,7 @@ from numba import carray
 
 from fastnet.functions import SGD_LR
 from fastnet.kernels import plan as p
+from fastnet.kernels.clip import unit_squares
 from fastnet.kernels.inputs import flag_rows, flags_at, is_bytes
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
@@ -198,3 +199,5 @@ def share_of_units(
             )
         if units[u, p.FIRST_ROW] + units[u, p.ROWS] == layer[p.FAN_IN]:
             bias_update(memory, coefficients, scratch, squares, layer, n, update, accumulate, plan)
+        if plan[p.MAX_NORM] and not update:
+            unit_squares(memory, coefficients, squares, units[u], plan, layers)

@@ -54,8 +54,9 @@ N_COLUMNS = 15
     DROPOUT,  # chance of a hidden unit to be dropped, times 2^32; 0 for no dropout
     SEED,  # of those draws
     ROWS_SEEN,  # rows trained on before this call
-) = range(28)
-N_PLAN = 28
+    MAX_NORM,  # the largest norm of a step's gradient; 0 for no limit
+) = range(29)
+N_PLAN = 29
 
 DENSE, SKIP, LISTS = range(3)
 

@@ -11,6 +11,7 @@ from numba import prange
 from fastnet.functions import L2, SCALE, SOFTMAX
 from fastnet.kernels import plan as p
 from fastnet.kernels.backward import share_of_units
+from fastnet.kernels.clip import shorten_step
 from fastnet.kernels.elementwise import activate, softmax_rows
 from fastnet.kernels.floats import flush_denormals, restore_denormals
 from fastnet.kernels.forward import network_forward, output_loss, share_of_rows
@@ -47,13 +48,16 @@ def train_steps(
     Arguments as fastnet.workspace builds them; `update` False leaves the gradient in `memory` and the weights alone.
     """
     threads, chunk, rows = split.shape[0] - 1, plan[p.CHUNK], order.shape[0]
+    clips = update and plan[p.MAX_NORM] > 0
     for step in range(coefficients.shape[0]):
         start, stop = step * batch_size, min(rows, (step + 1) * batch_size)
         row, loss = coefficients[step], 0.0
-        scale = row[SCALE]
-        while start < stop:
-            n = min(chunk, stop - start)
-            accumulate, last = start > step * batch_size, update and start + n == stop
+        scale, last = row[SCALE], False
+        while start < stop or (clips and not last):
+            n = min(chunk, stop - start)  # a clipped step ends with a chunk of no rows: the norm wants all of them
+            accumulate, last = start > step * batch_size, update and start + n == stop and (not clips or n == 0)
+            if clips and last:
+                shorten_step(memory, row, units.shape[0], plan)
             if threads == 1:
                 state = flush_denormals()
                 share_of_rows(

@@ -36,6 +36,7 @@ class Stepper:
     ``params`` and ``moments``, flat vectors of one layout, are read at first and by ``load``; ``store`` writes them.
     X (n, d) is uint8 pixels, floats of the parameters' dtype, or CSR, and never copied as a whole. ``targets`` is
     int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's BLAS has its own.
+    ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
     ``dropout`` is the chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row
     among all rows trained on, of which ``rows_seen`` counts those before the next step.
     """
@@ -53,6 +54,7 @@ class Stepper:
         batch_size: int,
         threads: int | None = None,
         weight: np.ndarray | None = None,
+        max_norm: float | None = None,
         dropout: float = 0.0,
         seed: int = 0,
     ):
@@ -73,6 +75,7 @@ class Stepper:
         self._A = [np.empty((self._capacity, size), dtype) for size in sizes]
         self._delta = [np.empty((self._capacity, size), dtype) for size in sizes[1:]]
         self._row_loss = np.empty(self._capacity, dtype)
+        self._max_norm = max_norm
         self._threshold, self._seed = drop_threshold(dropout), seed
         dropped = sizes[1:-1] if self._threshold else []
         self._factors = [np.empty((self._capacity, size), dtype) for size in dropped]
@@ -89,6 +92,10 @@ class Stepper:
         for i, row in enumerate(coefficients.tolist()):
             batch = order[i * self._batch_size : (i + 1) * self._batch_size]
             losses[i] = self._batch_gradient(batch, row[SCALE], row[L2])
+            if self._max_norm is not None:
+                norm = float(np.linalg.norm(self._gradient))
+                if norm > self._max_norm:
+                    self._gradient *= self._max_norm / norm
             if row[DECAY]:
                 for W, _ in self._layers:
                     W *= 1 - row[DECAY]
