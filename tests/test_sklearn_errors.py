@@ -151,6 +151,8 @@ def test_huge_targets_are_reported():
     "parameter",
     [
         {"gradient_clip": 0},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
         {"weight_decay": -1},
         {"n_threads": 0},
         {"callbacks": 3},

@@ -113,6 +113,52 @@ def test_one_clipped_step_by_hand():
     np.testing.assert_allclose(before - after, 0.1 * gradient / 2, rtol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_dropout(solver):
+    def fit(**settings):
+        return MLPClassifier(**{**SMALL, "solver": solver, "dropout": 0.5, **settings}).fit(X, y)
+
+    model = fit()
+    for same in ({}, {"n_threads": 1}, {"n_threads": 3}, {"validation_data": (X, y)}):
+        assert fit(**same).loss_curve_ == model.loss_curve_
+    for other in ({"dropout": 0.0}, {"dropout": 0.4}, {"random_state": 1}):
+        assert fit(**other).loss_curve_ != model.loss_curve_
+    assert fit(dropout=0.0).loss_curve_ == MLPClassifier(**SMALL, solver=solver).fit(X, y).loss_curve_
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))  # nothing is dropped here
+    first = model.loss_
+    assert model.partial_fit(X, y).loss_ not in (first, model.partial_fit(X, y).loss_)
+
+
+def test_dropout_keeps_a_wide_network_from_learning_noise_by_heart():
+    rng = np.random.default_rng(0)
+    noise, labels = rng.standard_normal((100, 20)), rng.integers(0, 2, 100)
+    settings = {"hidden_layer_sizes": 100, "max_iter": 100, "random_state": 0, "learning_rate_init": 0.01}
+    gaps = []
+    for dropout in (0.0, 0.8):
+        model = MLPClassifier(**settings, dropout=dropout, validation_data=(noise, labels)).fit(noise, labels)
+        gaps.append(model.validation_loss_curve_[-1])
+    assert gaps[0] < 0.1 * gaps[1] < 0.1 * np.log(2)
+
+
+def test_one_step_with_dropout_by_hand():
+    settings = {"hidden_layer_sizes": 50, "solver": "sgd", "momentum": 0, "alpha": 0, "random_state": 0, "max_iter": 1}
+    start = MLPRegressor(**settings, activation="identity", learning_rate_init=1e-30).fit(X_reg[:1], y_reg[:1])
+    step = MLPRegressor(**settings, activation="identity", dropout=0.5).fit(X_reg[:1], y_reg[:1])
+    moved = (step.coefs_[1] != start.coefs_[1]).ravel()
+    assert 10 < moved.sum() < 40
+    A = 2 * (X_reg[0] @ start.coefs_[0] + start.intercepts_[0]) * moved
+    error = A @ start.coefs_[1] + start.intercepts_[1] - y_reg[0]
+    np.testing.assert_allclose(start.coefs_[1] - step.coefs_[1], 1e-3 * A[:, None] * error, rtol=1e-6, atol=1e-12)
+    back = 2 * error * start.coefs_[1].ravel() * moved
+    np.testing.assert_allclose(start.coefs_[0] - step.coefs_[0], 1e-3 * np.outer(X_reg[0], back), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("setting", [{"dropout": 0.1}, {"gradient_clip": 1.0}, {"weight_decay": 0.1}], ids=str)
+def test_settings_of_batches_are_refused_with_lbfgs(setting):
+    with pytest.raises(ValueError, match=f"{next(iter(setting))}=.* needs solver='sgd' or 'adam'"):
+        MLPClassifier(solver="lbfgs", **setting).fit(X, y)
+
+
 @pytest.mark.parametrize("clip", [None, 1e9])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_weight_decay_by_hand(solver, clip):

@@ -56,6 +56,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "validation_data": [tuple, list, None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -125,6 +126,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _solve(self, net: Net, data: Data, ends: EpochEnds, incremental: bool) -> None:
+        if self.solver == "lbfgs":
+            checks.refuse_batch_settings(self)
         held_out = None if self.validation_data is None else self._held_out().astype(net.params.dtype)
         if self.solver == "lbfgs":
             fit_lbfgs(self, net, data, held_out, ends)

@@ -21,6 +21,14 @@ def hidden_sizes(value: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
+def refuse_batch_settings(model: Any) -> None:
+    """Refuse, with lbfgs, what makes sense only for steps on batches; ignored, it would look as if it did not help."""
+    for name, absent in (("dropout", 0), ("gradient_clip", None), ("weight_decay", 0)):
+        value = getattr(model, name)
+        if value != absent:
+            raise ValueError(f"{name}={value} needs solver='sgd' or 'adam', got solver={model.solver!r}")
+
+
 def refuse_array_kinds(name: str, array: Any) -> None:
     """Refuse masked values and dates, whose mask or meaning the conversion to floats would silently drop."""
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):

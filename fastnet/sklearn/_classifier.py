@@ -80,10 +80,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Factor of the weight of every row by its class; ``'balanced'`` gives all classes the same total.
     validation_data : tuple (X, y) or (X, y, sample_weight), default=None
         Rows to measure ``validation_loss_curve_`` on, and for ``early_stopping`` the score.
+    dropout : float, default=0.0
+        Chance of a hidden unit to be left out for a row of a batch, from 0 up to but not 1; those kept are scaled up by
+        1 / (1 - dropout), so that predictions use all units as they are. ``loss_`` is then that of the thinned network.
+        Drawn from ``random_state``. With sgd and adam.
     gradient_clip : float, default=None
-        Largest Euclidean norm of a step's whole gradient; steps of sgd and adam become slower.
+        Largest Euclidean norm of the gradient of a step (over all weights and biases, penalty included); a longer one
+        is scaled down to it. With sgd and adam.
     weight_decay : float, default=0.0
-        Decoupled decay: every step of sgd or adam first multiplies the weights by 1 - learning rate * weight_decay.
+        Decoupled decay: every step first multiplies the weights by 1 - learning rate * weight_decay. With sgd and adam.
     n_threads : int, default=None
         Threads to compute with; None chooses by the work in a step. The result does not depend on it.
     callbacks : callable or list of callables, default=None
@@ -148,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun=15000,
         class_weight=None,
         validation_data=None,
+        dropout=0.0,
         gradient_clip=None,
         weight_decay=0.0,
         n_threads=None,

@@ -65,8 +65,10 @@ class Net:
     params: np.ndarray
     loss: int
 
-    def stepper(self, data: Data, *, rule: int, batch_size: int, threads: int | None) -> engine.Stepper:
-        """A stepper over the rows of ``data``."""
+    def stepper(
+        self, data: Data, *, rule: int, batch_size: int, threads: int | None, **settings: Any
+    ) -> engine.Stepper:
+        """A stepper over the rows of ``data``; ``settings`` are further ones of the engine."""
         return engine.Stepper(
             self.sizes,
             self.activations,
@@ -79,6 +81,7 @@ class Net:
             threads=threads,
             weight=data.weight,
             clip_loss=True,
+            **settings,
         )
 
     def evaluator(self, X: Any, threads: int | None) -> engine.Evaluator:

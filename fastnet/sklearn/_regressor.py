@@ -27,7 +27,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ``'poisson'`` has an exponential output and needs y >= 0.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
-beta_1, beta_2, epsilon, n_iter_no_change, max_fun, validation_data, gradient_clip, weight_decay, n_threads, \
+beta_1, beta_2, epsilon, n_iter_no_change, max_fun, validation_data, dropout, gradient_clip, weight_decay, n_threads, \
 callbacks, max_time
         As in ``MLPClassifier``; the validation score is R squared.
 
@@ -73,6 +73,7 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
         n_iter_no_change=10,
         max_fun=15000,
         validation_data=None,
+        dropout=0.0,
         gradient_clip=None,
         weight_decay=0.0,
         n_threads=None,

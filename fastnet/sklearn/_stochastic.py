@@ -9,7 +9,6 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._batches import Batches
 from fastnet.sklearn._callbacks import EpochEnds
-from fastnet.sklearn._clipping import ClippedStepper
 from fastnet.sklearn._compute import Data, Net
 from fastnet.sklearn._optimizer import OPTIMIZERS
 from fastnet.sklearn._validation import Validation, split
@@ -85,15 +84,22 @@ class _Run:
 
     def _stepper(self, data: Data) -> Any:
         model, size = self.model, self.batches.size
-        stepper = self.net.stepper(data, rule=self.optimizer.rule, batch_size=size, threads=model.n_threads)
+        seed = int(model._random_state.randint(2**31 - 1)) if model.dropout else 0
+        stepper = self.net.stepper(
+            data,
+            rule=self.optimizer.rule,
+            batch_size=size,
+            threads=model.n_threads,
+            max_norm=model.gradient_clip,
+            dropout=model.dropout,
+            seed=seed,
+        )
         if self.optimizer.moments is not None:
             for moment, kept in zip(stepper.moments, self.optimizer.moments, strict=True):
                 moment[:] = kept
             stepper.load()
         self.optimizer.moments = stepper.moments
-        if model.gradient_clip is None:
-            return stepper
-        return ClippedStepper(stepper, self.net.sizes, self.optimizer.rule, size, model.gradient_clip)
+        return stepper
 
     def _epoch(self) -> np.ndarray:
         if self.model.shuffle:
@@ -102,6 +108,7 @@ class _Run:
             self.order = self.order[permutation]
         order, table = self.batches.plan(self.order), self.batches.table
         self.optimizer.fill(table)
+        self.stepper.rows_seen = self.model.t_
         steps, losses = self.steps_per_call, []
         for start in range(0, len(table), steps):
             part = table[start : start + steps]
