@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastnet.functions import EXP, IDENTITY, RELU, SIGMOID, TANH
-from fastnet.kernels.lanes import I32, I64, Emit, call_one_of, const, declared
+from fastnet.kernels.lanes import I64, Emit, call_one_of, const, declared
 
 # itemsize: degree of the polynomial, first and last argument of interest, ln 2 as a short and a remaining part.
 _EXP = {4: (7, -104.0, 89.0, 0.693359375, -2.12194440054690583e-4),
@@ -192,16 +192,6 @@ def derivative(typingctx, delta, A, ld, rows, vectors, code):
     return sig, codegen
 
 
-def _fold(e, v, combine):
-    """Combine all lanes in a fixed tree; every lane of the result holds the total."""
-    half = e.lanes // 2
-    while half:
-        swap = ir.Constant(ir.VectorType(I32, e.lanes), [i ^ half for i in range(e.lanes)])
-        v = combine(v, e.b.shuffle_vector(v, ir.Constant(e.vec, ir.Undefined), swap))
-        half //= 2
-    return v
-
-
 def _softmax_function(module, scalar):
     pointer = scalar.as_pointer()
     return declared(module, f"fastnet_softmax_{scalar}", [pointer, I64, pointer, pointer, I64.as_pointer(), I64, I64])
@@ -213,48 +203,84 @@ def _larger(e, x, y):
 
 
 def _softmax(e, z, ld, factor, loss, chosen, rows, k):
-    """Emit the body of `softmax_rows`."""
-    b = e.b
-    numbers = ir.VectorType(I32, e.lanes)
-    lane = ir.Constant(numbers, list(range(e.lanes)))
+    """Emit the body of `softmax_rows`.
 
-    def lanes_below(n, compare):
-        """Lanes whose number is below n, or equal to it."""
-        first = b.insert_element(ir.Constant(numbers, ir.Undefined), b.trunc(n, I32), ir.Constant(I32, 0))
-        return b.icmp_signed(compare, lane, b.shuffle_vector(first, first, ir.Constant(numbers, [0] * e.lanes)))
+    As many rows as a vector has lanes go through together, turned into columns: row by row, maximum, sum, division and
+    logarithm would wait for each other (`output_loss` of 128 rows of 10: 9.6 us, this way 4.7). The last block repeats
+    its last row.
+    """
+    b, n = e.b, e.lanes
+    tile, at_label, ratio, top_log = (b.bitcast(b.alloca(e.vec, size), z.type) for size in (n, 1, 1, 1))
 
-    def row(i, _):
-        start, label, share = b.mul(i, ld), b.load(e.gep(chosen, i)), b.load(e.gep(factor, i))
-        at_label = b.load(e.gep(z, b.add(start, b.select(b.icmp_signed("<", label, const(0)), const(0), label))))
+    def block(first, _):
+        count = b.sub(rows, first)
+        count = b.select(b.icmp_signed("<", count, const(n)), count, const(n))
+        last = b.sub(count, const(1))
+        place = [b.select(b.icmp_signed("<", const(i), last), const(i), last) for i in range(n)]
+        starts = [b.mul(b.add(first, i), ld) for i in place]
 
-        def padded(j):
-            v = e.load(z, b.add(start, j))
-            return b.select(lanes_below(b.sub(k, j), "<"), v, e.constant(float("-inf")))
+        def turn(j):
+            """Columns j.. of the rows, to ``tile``."""
+            for i, column in enumerate(e.transposed([e.load(z, b.add(start, j)) for start in starts])):
+                e.store(column, tile, i * n)
 
-        (top,) = e.loop(const(0), k, e.lanes, [padded(const(0))], lambda j, t: [_larger(e, t[0], padded(j))], "max")
-        top = _fold(e, top, lambda x, y: _larger(e, x, y))
+        def column(j, i):
+            """Column j + i, -inf from k on."""
+            v = e.load(tile, b.mul(i, const(n)))
+            inside = e.broadcast(b.icmp_signed("<", b.add(j, i), k), n)
+            return b.select(inside, v, e.constant(float("-inf")))
 
-        def exponential(j, total):
-            y = exp(e, b.fsub(padded(j), top))
-            e.store(y, z, b.add(start, j))
-            return [b.fadd(total[0], y)]
-
-        (total,) = e.loop(const(0), k, e.lanes, [e.constant(0.0)], exponential, "exp")
-        total = _fold(e, total, b.fadd)
-        ratio = b.fdiv(e.splat(share), total)
-
-        def subtract(j, _):
-            y = b.fmul(e.load(z, b.add(start, j)), ratio)
-            hot = b.select(lanes_below(b.sub(label, j), "=="), e.splat(share), e.constant(0.0))
-            e.store(b.fsub(y, hot), z, b.add(start, j))
+        def note_label(i, _):
+            label = b.load(e.gep(chosen, b.add(first, i)))
+            place = b.add(b.mul(b.add(first, i), ld), b.select(b.icmp_signed("<", label, const(0)), const(0), label))
+            b.store(b.load(e.gep(z, place)), e.gep(at_label, i))
             return []
 
-        e.loop(const(0), k, e.lanes, [], subtract, "subtract")
-        above = b.fadd(log(e, total), b.fsub(top, e.splat(at_label)))
-        b.store(b.fmul(share, b.extract_element(above, ir.Constant(I32, 0))), e.gep(loss, i))
+        e.loop(const(0), count, 1, [], note_label, "label")
+
+        def largest(j, top):
+            turn(j)
+            return e.loop(const(0), const(n), 1, top, lambda i, top: [_larger(e, top[0], column(j, i))], "max_column")
+
+        (top,) = e.loop(const(0), k, n, [e.constant(float("-inf"))], largest, "max")
+
+        def exponentials(j, total):
+            turn(j)
+
+            def one(i, total):
+                y = exp(e, b.fsub(column(j, i), top))
+                e.store(y, tile, b.mul(i, const(n)))
+                return [b.fadd(total[0], y)]
+
+            total = e.loop(const(0), const(n), 1, total, one, "exp_column")
+            for start, v in zip(starts, e.transposed([e.load(tile, i * n) for i in range(n)]), strict=True):
+                e.store(v, z, b.add(start, j))
+            return total
+
+        (total,) = e.loop(const(0), k, n, [e.constant(0.0)], exponentials, "exp")
+        e.store(b.fdiv(e.constant(1.0), total), ratio)
+        e.store(b.fadd(log(e, total), b.fsub(top, e.load(at_label))), top_log)
+
+        def finish(i, _):
+            r = b.add(first, i)
+            share, label, start = b.load(e.gep(factor, r)), b.load(e.gep(chosen, r)), b.mul(r, ld)
+            scale = e.splat(b.fmul(share, b.load(e.gep(ratio, i))))
+
+            def vector(j, _):
+                e.store(b.fmul(e.load(z, b.add(start, j)), scale), z, b.add(start, j))
+                return []
+
+            e.loop(const(0), k, n, [], vector, "scale")
+            none = b.icmp_signed("<", label, const(0))
+            hot = e.gep(z, b.add(start, b.select(none, const(0), label)))
+            b.store(b.fsub(b.load(hot), b.select(none, ir.Constant(e.scalar, 0.0), share)), hot)
+            b.store(b.fmul(share, b.load(e.gep(top_log, i))), e.gep(loss, r))
+            return []
+
+        e.loop(const(0), count, 1, [], finish, "finish")
         return []
 
-    e.loop(const(0), rows, 1, [], row, "row")
+    e.loop(const(0), rows, n, [], block, "block")
     b.ret_void()
 
 

@@ -12,8 +12,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 VOID = ir.VoidType()
+
+
+FEATURES = llvm.get_host_cpu_features()
 
 
 def _vector_bytes() -> int:
@@ -23,8 +26,7 @@ def _vector_bytes() -> int:
         if lanes not in ("4", "8", "16"):
             raise ValueError(f"FASTNET_LANES must be 4, 8 or 16 (float32 lanes of a vector), got {lanes!r}")
         return 4 * int(lanes)
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+    return 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
 
 
 VECTOR_BYTES = _vector_bytes()
@@ -63,6 +65,14 @@ class Emit:
     def gep(self, pointer, offset):
         return self.b.gep(pointer, [const(offset) if isinstance(offset, int) else offset])
 
+    def in_register(self, pointer):
+        """The pointer, as a sum that the compiler may not take apart again.
+
+        A load from one register and a constant is one micro-op with the FMA that uses it; from two registers it is two.
+        """
+        same = ir.FunctionType(pointer.type, [pointer.type])
+        return self.b.asm(same, "", "=r,0", [pointer], False)
+
     def load(self, pointer, offset=0):
         value = self.b.load(self.b.bitcast(self.gep(pointer, offset), self.vec.as_pointer()))
         value.align = self.itemsize
@@ -81,9 +91,22 @@ class Emit:
         return ir.Constant(self.vec, [x] * self.lanes)
 
     def splat(self, x):
-        undefined = ir.Constant(self.vec, ir.Undefined)
+        return self.broadcast(x, self.lanes)
+
+    def broadcast(self, x, n):
+        """Vector of n times x, of x's own type."""
+        undefined = ir.Constant(ir.VectorType(x.type, n), ir.Undefined)
         first = self.b.insert_element(undefined, x, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+        return self.b.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, n), [0] * n))
+
+    def transposed(self, rows):
+        """The columns of a square of ``lanes`` vectors: log2(lanes) rounds of interleaving, in registers."""
+        b, n = self.b, self.lanes
+        half = [[v for i in range(h, h + n // 2) for v in (i, n + i)] for h in (0, n // 2)]
+        low, high = (ir.Constant(ir.VectorType(I32, n), lanes) for lanes in half)
+        for _ in range(n.bit_length() - 1):
+            rows = [b.shuffle_vector(rows[i], rows[i + n // 2], part) for i in range(n // 2) for part in (low, high)]
+        return rows
 
     def fma(self, x, y, z):
         """x * y + z, fused where the machine can (without FMA hardware ``llvm.fma`` would call a library)."""

@@ -21,7 +21,7 @@ from fastnet.functions import (
     STEP_GRADIENT,
     STEP_VELOCITY,
 )
-from fastnet.kernels.lanes import CACHE_LINE, I32, I64, Emit, call_one_of, const, declared
+from fastnet.kernels.lanes import CACHE_LINE, I64, Emit, call_one_of, const, declared
 
 
 def _sgd(e, g, c, at, first, second):
@@ -163,16 +163,10 @@ def _transpose_function(module, scalar):
 
 
 def _transpose(e, dst, src, ld):
-    """Emit the body of `transpose_square`: log2(lanes) rounds of interleaving, in registers."""
-    b, n = e.b, e.lanes
-    half = [[v for i in range(h, h + n // 2) for v in (i, n + i)] for h in (0, n // 2)]
-    low, high = (ir.Constant(ir.VectorType(I32, n), lanes) for lanes in half)
-    rows = [e.load(src, b.mul(const(i), ld)) for i in range(n)]
-    for _ in range(n.bit_length() - 1):
-        rows = [b.shuffle_vector(rows[i], rows[i + n // 2], part) for i in range(n // 2) for part in (low, high)]
-    for i in range(n):
-        e.store(rows[i], dst, b.mul(const(i), ld))
-    b.ret_void()
+    """Emit the body of `transpose_square`."""
+    for i, column in enumerate(e.transposed([e.load(src, e.b.mul(const(i), ld)) for i in range(e.lanes)])):
+        e.store(column, dst, e.b.mul(const(i), ld))
+    e.b.ret_void()
 
 
 def define(module, scalar):
