@@ -17,6 +17,8 @@ from fastnet.bench.measure import Peaks
 
 ROWS = {True: (6_000, 60_000), False: (6_000, 60_000, 600_000, 6_000_000)}  # of large sets, by quick
 MEMORY_ROWS = {True: (6_000, 60_000), False: (6_000, 60_000, 600_000, 4_000_000)}
+SECTIONS = ("rows", "accuracy", "scaling", "large", "peers", "sklearn")
+PEERS = ("peers", "sklearn")  # sections that want --peers
 SPACE = 6e9  # bytes of disk that the full run wants for its largest set
 
 
@@ -26,11 +28,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds and small sets")
     peers = "race scikit-learn, PyTorch, JAX and Keras, too; PYTHON is an interpreter that has them (default: this one)"
     parser.add_argument("--peers", metavar="PYTHON", nargs="?", const=sys.executable, help=peers)
+    only = f"measure these sections alone ({', '.join(SECTIONS)}) and keep what the file holds of the others"
+    parser.add_argument("--only", metavar="SECTION", nargs="+", choices=SECTIONS, help=only)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="compare with the baseline; exit code 1 after a fall")
     what.add_argument("--rebase", metavar="REASON", help="replace this machine's baseline; it keeps the reason")
     what.add_argument("--tables", action="store_true", help="measure nothing; write tables and pictures anew")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.only = args.only or [name for name in SECTIONS if args.peers or name not in PEERS]
+    if not args.peers and set(args.only) & set(PEERS):
+        parser.error(f"--only {' '.join(args.only)}: other libraries are raced with --peers alone")
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0 if gate.check(facts, digits.facts(), measure_case) else 1
         return 0 if gate.rebase(facts, digits.facts(), args.rebase, measure_case) else 1
     content = results.load()
-    for section in measure_all(digits, facts["threads"], args.quick, args.peers):
+    for section in measure_all(digits, facts["threads"], args):
         content = results.merged(content, facts, section)
         results.save(content)  # what is measured is kept, whatever comes
     assert content is not None
@@ -64,35 +72,33 @@ def _publish(content: dict[str, Any]) -> int:
     return 0
 
 
-def measure_all(digits: Digits, threads: int, quick: bool, peers_python: str | None) -> Iterator[dict[str, Any]]:
-    """Yield {name: section} for every section, each with the session that anchors it."""
-    from bench import accuracy, estimators, peers, rows, scaling, startup
+def measure_all(digits: Digits, threads: int, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield {name: section} for every section asked for, each with the session that anchors it."""
+    from bench import accuracy, estimators, peers, rows, scaling
 
-    peaks = Peaks(threads)
+    peaks, quick = Peaks(threads), args.quick
     session = results.session(digits, peaks, quick)
     if session["disturbed"]:
         print("bench: other processes keep the cores busy: the results will be marked as too noisy", flush=True)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "startup": lambda: startup.run(digits.name, quick),
         "rows": lambda: rows.run(digits, peaks, quick),
         "accuracy": lambda: accuracy.run(digits, quick),
         "scaling": lambda: scaling.run(digits, peaks, quick),
-        "large": lambda: large(quick),
+        "large": lambda: large(threads, quick),
+        "peers": lambda: peers.run(digits, threads, sys.executable, args.peers, quick),
+        "sklearn": lambda: estimators.run(digits.name, threads, quick),
     }
-    if peers_python:
-        parts["peers"] = lambda: peers.run(digits, threads, sys.executable, peers_python, quick)
-        parts["sklearn"] = lambda: estimators.run(digits.name, threads, quick)
-    for name, part in parts.items():
+    for name in args.only:
         start = time.perf_counter()
         print(f"{name}:", flush=True)
-        section = part() | {"session": session}
+        section = parts[name]() | {"session": session}
         print(f"  {time.perf_counter() - start:.0f} s", flush=True)
         if section.get("rows", True):  # scikit-learn may be absent
             yield {name: section}
         gc.collect()  # buffers of the last section
 
 
-def large(quick: bool) -> dict[str, Any]:
+def large(threads: int, quick: bool) -> dict[str, Any]:
     """Rows and memory on sets of drawn digits in a temporary folder, mapped."""
     from bench import memory, scaling
     from fastnet.data.glyphs import make_glyphs
@@ -103,7 +109,7 @@ def large(quick: bool) -> dict[str, Any]:
             print(f"  less than {SPACE / 1e9:.0f} GB are free in {folder}: the largest sets are left out", flush=True)
             counts, memory_counts = counts[:-1], memory_counts[:-1]
         data = make_glyphs(max(counts + memory_counts), 0, Path(folder, "glyphs"))
-        return {"rows": scaling.rows_curve(data, counts, quick), "memory": memory.curve(data, memory_counts)}
+        return {"rows": scaling.rows_curve(data, counts, threads, quick), "memory": memory.curve(data, memory_counts)}
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 The program reads the job from FOLDER, prepares itself, prints a line of JSON about itself, and then, for every line
 that it reads, trains two passes from the same initial weights and prints the seconds of the second. It needs NumPy and
 its own library only. Each is tuned as its users would: everything in memory, no data loader, one compiled program for a
-whole epoch where the library has such a thing. The job holds X, y, order, params and job.json; all but fastnet and its
-oracle are given X as floats.
+whole epoch where the library has such a thing. The job holds X, y, order, params and job.json; PyTorch and Keras are
+given X as floats, since they would convert every batch one more time.
 """
 
 import json
@@ -47,7 +47,7 @@ class Job:
 
 
 class Torch:
-    """PyTorch, eager, as an ordinary training loop on tensors in memory."""
+    """PyTorch, eager: an ordinary training loop on tensors in memory, with the fused optimizer."""
 
     def __init__(self, job: Job):
         import torch
@@ -65,29 +65,32 @@ class Torch:
             parts += [linear, activation()]
         self.model = torch.nn.Sequential(*parts[:-1])
         self.initial = [p.detach().clone() for p in self.model.parameters()]
-        self.order = torch.from_numpy(job.order[:].astype(np.int64))
+        self.order = torch.from_numpy(job.order[: job.steps * job.batch].astype(np.int64))
 
     def reset(self) -> None:
         with self.torch.no_grad():
             for p, start in zip(self.model.parameters(), self.initial, strict=True):
                 p.copy_(start)
-        self.optimizer = self.torch.optim.SGD(self.model.parameters(), lr=self.job.lr, momentum=self.job.beta)
+        settings = {"lr": self.job.lr, "momentum": self.job.beta, "fused": True}
+        self.optimizer = self.torch.optim.SGD(self.model.parameters(), **settings)
 
     def run(self) -> float:
-        loss_of, batch = self.torch.nn.functional.cross_entropy, self.job.batch
-        losses = self.torch.zeros(self.job.steps)
-        for step in range(self.job.steps):
-            rows = self.order[step * batch : (step + 1) * batch]
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(self.model(self.X[rows]), self.y[rows])
+        loss_of, total = self.torch.nn.functional.cross_entropy, self.torch.zeros(())
+        for rows in self.order.split(self.job.batch):
+            self.optimizer.zero_grad()
+            # index_select takes 10 % less of an epoch than X[rows] does.
+            loss = loss_of(self.model(self.X.index_select(0, rows)), self.y.index_select(0, rows))
             loss.backward()
             self.optimizer.step()
-            losses[step] = loss.detach()
-        return float(losses.mean())
+            total += loss.detach()
+        return float(total) / self.job.steps
 
 
 class Jax:
-    """JAX: a whole epoch is one compiled scan over the batches, gathering included; buffers are donated."""
+    """JAX: a whole epoch is one compiled scan over the batches, gathering included; buffers are donated.
+
+    Pixels are kept as bytes, targets are one-hot and the scan is unrolled: each was measured to be as fast or faster.
+    """
 
     def __init__(self, job: Job):
         import jax
@@ -98,12 +101,11 @@ class Jax:
         activation = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu}[job.hidden]
 
         def loss_of(layers, X, y):
-            A = X
+            A = X.astype(jnp.float32) * np.float32(1 / 255) if X.dtype == jnp.uint8 else X
             for W, b in layers[:-1]:
                 A = activation(A @ W + b)
             Z = A @ layers[-1][0] + layers[-1][1]
-            picked = jnp.take_along_axis(Z, y[:, None], axis=1)[:, 0]
-            return jnp.mean(jax.nn.logsumexp(Z, axis=1) - picked)
+            return -jnp.mean(jnp.sum(jax.nn.log_softmax(Z) * jax.nn.one_hot(y, Z.shape[1]), axis=1))
 
         def epoch(layers, velocity, X, y, order):
             def step(state, rows):
@@ -113,12 +115,13 @@ class Jax:
                 layers = jax.tree.map(lambda w, v: w - lr * v, layers, velocity)
                 return (layers, velocity), loss
 
-            (layers, velocity), losses = jax.lax.scan(step, (layers, velocity), order.reshape(steps, batch))
+            batches = order.reshape(steps, batch)
+            (layers, velocity), losses = jax.lax.scan(step, (layers, velocity), batches, unroll=4)
             return layers, velocity, losses.mean()
 
         self.epoch = jax.jit(epoch, donate_argnums=(0, 1))
-        self.X, self.y = jax.device_put(job.floats()), jax.device_put(job.y[:].astype(np.int32))
-        self.order = jax.device_put(job.order[:].astype(np.int32))
+        self.X, self.y = jax.device_put(job.X[:]), jax.device_put(job.y[:].astype(np.int32))
+        self.order = jax.device_put(job.order[: steps * batch].astype(np.int32))
         self.layers = job.layers()
 
     def reset(self) -> None:

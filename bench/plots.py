@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.losses import NAMES
 from bench.results import FOLDER
-from bench.tables import NAMES
 
 WIDTH = 8.0  # inches; a README shows about 800 pixels
 OURS, THEIRS, IDEAL = "#0b6e99", "#b9c4c9", "#444444"
@@ -54,14 +54,14 @@ def _rows(section: dict[str, Any]):
     rows = section["rows"][::-1]
     figure, ((left, right),) = _figure(0.32 * len(rows) + 0.9, columns=2, sharey=True)
     labels = [row["label"] for row in rows]
-    titles = ("times faster than NumPy", "of dense arithmetic at FMA peak")
+    titles = ("times faster than NumPy", "share of the FMA peak, dense")
     for axis, kind, title in zip((left, right), ("numpy", "peak"), titles, strict=True):
         medians = [row["ratios"][kind]["median"] for row in rows]
         spread = [row["ratios"][kind]["spread"] * m / 2 for row, m in zip(rows, medians, strict=True)]
         axis.barh(labels, medians, xerr=spread, color=OURS, height=0.6, error_kw={"lw": 1, "ecolor": IDEAL})
         for i, m in enumerate(medians):
-            axis.annotate(f"{m:.2g}" if m < 10 else f"{m:.0f}", (m + spread[i], i), (3, 0), textcoords="offset points",
-                          va="center", fontsize=8)  # fmt: skip
+            text, end = f"{m:.2f}" if kind == "peak" else f"{m:.1f}", (m + spread[i], i)
+            axis.annotate(text, end, (3, 0), textcoords="offset points", va="center", fontsize=8)
         axis.axvline(1, color=IDEAL, lw=1, ls="--")
         axis.set_title(title, loc="left")
         axis.margins(x=0.12)
@@ -88,20 +88,25 @@ def _peers(section: dict[str, Any]):
 
 
 def _accuracy(section: dict[str, Any]):
-    """Share of the seeds that were at the level after so many seconds."""
-    figure, ((axis,),) = _figure(2.3)
-    styles = {"closed": (OURS, "-"), "open": ("#c8553d", "-")}
+    """Share of the seeds that were at the level after so many seconds: from the first batch, and from the command."""
+    figure, ((left, right),) = _figure(2.8, columns=2, sharey=True)
+    panels = {"training": (left, ""), "warm": (right, "warm"), "cold": (right, "cold")}
+    colours = {"closed": OURS, "open": "#c8553d"}
     for row in section["rows"]:
-        colour, _ = styles[row["name"]]
+        axis, way = panels[row["start"]]
         for level, line in zip(map(str, section["levels"]), ("--", "-"), strict=True):
-            each = row.get(level, {}).get("each", [])
+            each = row[level].get("each", [])
             if each:
-                share = [(i + 1) / row["runs"] for i in range(len(each))]
-                axis.step([0, *each], [0, *share], where="post", color=colour, ls=line,
-                          label=f"{row['name']}, {float(level):.0%}")  # fmt: skip
-    axis.set(xlabel="seconds of training, evaluations included", ylabel="share of seeds")
-    axis.set(xlim=(0, None), ylim=(0, 1.02))
-    axis.legend()
+                share = [0, *((i + 1) / row["runs"] for i in range(len(each)))]
+                label = f"{row['name']}, {float(level):.0%}" if axis is left else None
+                axis.step([each[0], *each], share, where="post", color=colours[row["name"]], ls=line, label=label)
+                if way and row["name"] == "closed":
+                    axis.annotate(way, (each[len(each) // 2], 1.05), ha="center", fontsize=8)
+    left.set(title="from the first batch", ylabel="share of seeds", xlabel="seconds", xlim=(0, None), ylim=(0, 1.15))
+    right.set(title="from the start of the command", xlabel="seconds", xscale="log")
+    right.margins(x=0.12)
+    _plain(right.xaxis)
+    left.legend(fontsize=8)
     return figure
 
 
@@ -110,8 +115,16 @@ def _ticks(axis, x: list[int]) -> None:
     shown = [n for i, n in enumerate(x) if i % -(-len(x) // 6) == 0]
     axis.set_xticks(shown, [f"{n:,}".replace(",", " ") for n in shown])
     axis.xaxis.minorticks_off()
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter("")
+    _plain(axis.yaxis)
+
+
+def _plain(axis) -> None:
+    """Write the numbers of a logarithmic axis out, at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def _scaling(section: dict[str, Any]):

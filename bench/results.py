@@ -15,7 +15,7 @@ from fastnet.files import replacing
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"
 FILE = FOLDER / "results.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def load(path: Path = FILE) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bench import __main__ as program
-from bench import plots, results, tables
+from bench import accuracy, losses, plots, results, tables
 
 README = tables.README.read_text(encoding="utf-8")
 COMMITTED = results.load()
@@ -69,12 +69,43 @@ def test_noise_is_marked():
     assert tables.ratio(quiet | {"noisy": True}).startswith("~3.46x")
 
 
+def quicker(sections, threads=2):
+    """The sentences against fastnet that these sections give rise to."""
+    return " ".join(losses.lines({"machine": {"threads": threads}, "sections": sections}))
+
+
 def test_what_is_quicker_elsewhere_is_said():
-    row = {"label": "a net", "ratios": {"jax": {"median": 0.8}, "torch": {"median": 3.0}, "peak": {"median": 0.5}}}
-    text = tables._losses({"peers": {"rows": [row]}})
-    assert "a net: JAX takes 0.80 of the time" in text
-    assert "PyTorch" not in text
-    assert "Nothing" in tables._losses({})
+    kinds = {"jax": 0.8, "torch": 3.0, "peak": 0.5}
+    row = {"label": "a net", "ratios": {kind: {"median": r, "noisy": False} for kind, r in kinds.items()}}
+    text = quicker({"peers": {"rows": [row]}})
+    assert "a net: JAX takes 0.80 of fastnet's time." in text
+    assert "The smallest lead is 3.00x, over PyTorch: a net." in text
+    assert quicker({}) == ""
+    assert "Nothing" in tables._losses({"machine": {"threads": 2}, "sections": {}})
+
+
+def test_shares_of_the_peak_threads_and_compiling_are_said():
+    def row(label, share, threads):
+        ratios = {"numpy": {"median": 2.0, "noisy": False}, "peak": {"median": share, "noisy": False}}
+        return {"label": label, "ratios": ratios, "threads": threads, "seconds": {"numpy": {"median": 0.5}}}
+
+    sections = {
+        "rows": {"rows": [row("quick", 1.2, 2), row("middling", 0.7, 2), row("slow", 0.25, 1)]},
+        "accuracy": {"first_epoch": {"cold": {"seconds": 10.0}}},
+        "scaling": {"curves": {
+            "threads": [{"x": 1, "fastnet": 1.0}, {"x": 2, "fastnet": 0.8}],
+            "threads-wide": [{"x": 1, "fastnet": 1.0}, {"x": 2, "fastnet": 0.55}],
+            "batch": [{"x": 1, "fastnet": 1.0, "numpy": 3.0}, {"x": 60_000, "fastnet": 1.0, "numpy": 0.9}],
+        }},
+    }  # fmt: skip
+    text = quicker(sections)
+    assert "quicker in 2 of 3 rows; fastnet is below 50% of it at slow (0.25)." in text
+    assert "On 2 threads 784-64-10 is only 1.25 times as fast as on one." in text
+    assert "784-512-512-10" not in text
+    assert "A second thread does not help at slow." in text
+    assert "NumPy is quicker at batch 60 000" in text
+    assert "NumPy trains 20 epochs of quick" in text
+    assert "second thread" not in quicker(sections, threads=1)
 
 
 def test_sections_of_another_machine_are_dropped():
@@ -95,7 +126,36 @@ def test_results_are_written_whole_and_read_back(tmp_path):
         results.load(path)
 
 
+@pytest.mark.parametrize("name", ["peers", "sklearn"])
+def test_other_libraries_want_their_option(name, capsys):
+    assert program.parse(["--peers", "python", "--only", name]).only == [name]
+    with pytest.raises(SystemExit):
+        program.parse(["--only", name])
+    assert "--peers" in capsys.readouterr().err
+    assert not {"peers", "sklearn"} & set(program.parse([]).only)
+
+
 def test_tables_without_results_are_refused(monkeypatch, capsys):
     monkeypatch.setattr(results, "load", lambda: None)
     assert program.main(["--tables"]) == 2
     assert "there is no" in capsys.readouterr().err
+
+
+def test_time_to_accuracy_is_that_of_the_first_evaluation_there():
+    courses = [[(0.1, 0.96), (0.2, 0.975), (0.3, 0.981)], [(0.1, 0.972), (0.2, 0.971)]]
+    found = accuracy.summary(courses)
+    assert found["runs"] == 2
+    assert found["0.97"] == {"reached": 2, "seconds": 0.15, "epochs": 1.5, "each": [0.1, 0.2]}
+    assert found["0.98"] == {"reached": 1, "seconds": 0.3, "epochs": 3.0, "each": [0.3]}
+    assert accuracy.summary([[(0.1, 0.5)]])["0.97"] == {"reached": 0}
+
+
+@pytest.mark.parametrize(
+    ("line", "epoch", "percent"),
+    [
+        ("epoch  3/30     20206 rows/s  loss 0.3077  test loss 0.1477  test accuracy  97.47%  3 s left", "3", "97.47"),
+        ("epoch 4: 9808 of 10000 test rows, 98.08%", "4", "98.08"),
+    ],
+)
+def test_lines_of_commands_are_understood(line, epoch, percent):
+    assert accuracy.LINE.match(line).groups() == (epoch, percent)

@@ -22,6 +22,10 @@ EPOCH = 60_000  # rows of an epoch
 DENSE_ROWS = 15_360  # 120 batches of 128: 48 MB, more than fits a cache
 SEED = 138
 WARM = 0.01  # seconds: threads that slept need some milliseconds to find a core each
+# Dense FLOPs of a warm-up call, some milliseconds: from calls of a few steps fastnet, which chooses its threads by what
+# steps take, would learn how long threads need to wake up.
+WARM_FLOPS = 1e9
+CHECKED = 3  # steps after which contestants must agree
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class EpochWork:
         self.coefficients = np.zeros((len(sizes), f.N_COEFFICIENTS))
         self.coefficients[:, f.SCALE] = 1 / sizes
         case.optimizer.fill(self.coefficients, np.full(len(sizes), case.optimizer.lr), 0)
-        self.warm_rows, self.warm_steps = min(3 * batch, self.rows), min(3, len(sizes))
+        self.warm_steps = int(np.clip(WARM_FLOPS / case.flops(batch), min(CHECKED, len(sizes)), len(sizes)))
         net = Network(case.sizes, hidden=case.hidden, dtype=case.dtype, seed=SEED)
         settings: dict[str, Any] = {"loss": f.CROSS_ENTROPY, "rule": case.optimizer.rule, "batch_size": batch}
         settings["threads"] = threads
@@ -131,12 +135,16 @@ class EpochWork:
     def _pass(self, stepper: Any) -> Callable[[], Any]:
         return lambda: stepper.run(self.order, self.coefficients)
 
+    def _steps(self, stepper: Any, steps: int) -> None:
+        """The first steps of a pass."""
+        stepper.run(self.order[: steps * min(self.case.batch_size, self.rows)], self.coefficients[:steps])
+
     def warm(self, name: str) -> None:
         """Bring a contestant's code and buffers in, then its initial weights back: every run does the same work."""
         if name in self.steppers:
             stepper, start = self.steppers[name], time.perf_counter()
             while time.perf_counter() - start < WARM:
-                stepper.run(self.order[: self.warm_rows], self.coefficients[: self.warm_steps])
+                self._steps(stepper, self.warm_steps)
                 stepper.load()
 
     def check(self) -> None:
@@ -144,7 +152,7 @@ class EpochWork:
         ends = {}
         for name, stepper in self.steppers.items():
             stepper.load()
-            stepper.run(self.order[: self.warm_rows], self.coefficients[: self.warm_steps])
+            self._steps(stepper, CHECKED)
             before, moments = stepper.params.copy(), [m.copy() for m in stepper.moments]
             stepper.store()
             ends[name] = stepper.params.copy()

@@ -6,6 +6,7 @@ from typing import Any
 from fastnet.bench.cases import Work
 from fastnet.bench.peak import Peak
 from fastnet.bench.race import race
+from fastnet.cli.machine import vector_bits
 
 
 class Peaks:
@@ -51,7 +52,7 @@ def measure(work: Work, peaks: Peaks, *, rounds: int, patience: float) -> dict[s
     ratios["peak"] = found.ratio("fastnet", "peak", work.flops / peak.flops)
     return {
         "name": work.name, "label": work.label, "unit": work.unit, "dtype": dtype, "flops": work.flops * work.scale,
-        "threads": _threads(work), "seconds": seconds, "ratios": ratios,
+        "threads": _threads(work), "vector_bits": vector_bits(), "seconds": seconds, "ratios": ratios,
         "peak_flops": peak.flops / found.summary("peak")["median"],
         "others": found.others, "disturbed": found.disturbed, "cpu_seconds": round(used.user - before.user, 2),
     }  # fmt: skip
