@@ -160,6 +160,18 @@ def test_warm_start(settings):
     assert_same_course(theirs, ours)
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_warm_start_that_never_beats_the_best_score(shuffle):
+    X, y = PROBLEMS["X"], PROBLEMS["multiclass"][1]
+    theirs, ours = both("multiclass", warm_start=True, early_stopping=True, shuffle=shuffle, learning_rate_init=0.05)
+    for model in (theirs, ours):
+        model.fit(X, y).set_params(learning_rate_init=1e-5).fit(X, y)
+        assert max(model.validation_scores_[:10]) == max(model.validation_scores_)
+        model.fit(X, y)
+    assert_same_course(theirs, ours)
+    assert_same_predictions(theirs, ours, X)
+
+
 def test_coefs_are_the_source_of_truth():
     X, y = PROBLEMS["X"], PROBLEMS["regression"][1]
     theirs, ours = both("regression")

@@ -184,7 +184,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._choose_output()
-        for name in (*_EMPTY_RECORDS, "_best_params"):
+        for name in _EMPTY_RECORDS:
             self.__dict__.pop(name, None)
 
     def _start_records(self, has_validation: bool) -> None:

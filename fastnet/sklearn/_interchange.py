@@ -41,8 +41,7 @@ def to_sklearn(model: Any, target: type) -> Any:
         raise ValueError(f"the installed scikit-learn does not know loss={model.loss!r}")
     twin.coefs_ = [W.copy() for W in model.coefs_]
     twin.intercepts_ = [b.copy() for b in model.intercepts_]
-    twin._best_coefs = [W.copy() for W in twin.coefs_]
-    twin._best_intercepts = [b.copy() for b in twin.intercepts_]
+    twin._best_coefs, twin._best_intercepts = twin.coefs_, twin.intercepts_  # as a fit with early stopping leaves them
     return twin
 
 

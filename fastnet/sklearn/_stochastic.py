@@ -34,8 +34,6 @@ def fit_stochastic(
             checks.refuse_weightless("the weight of the training rows", data.weight[rows])
     validation = None if validation_data is None else Validation(model, net, validation_data)
     model._start_records(validation is not None)
-    if model.early_stopping and not hasattr(model, "_best_params"):
-        model._best_params = net.params.copy()
     run = _Run(model, net, data, rows, validation, ends)
     try:
         first_loss = run.epochs(1 if incremental else model.max_iter)
@@ -51,8 +49,8 @@ def fit_stochastic(
         warnings.warn("Training interrupted by user.", stacklevel=2)
     finally:
         run.stepper.store()
-    if model.early_stopping:
-        net.params[:] = model._best_params
+    if run.best_params is not None:
+        net.params[:] = run.best_params
 
 
 class _Run:
@@ -63,6 +61,9 @@ class _Run:
     ):
         self.model, self.net, self.order, self.validation, self.ends = model, net, rows, validation, ends
         self.optimizer, self.stopped = model._optimizer, False
+        # With early stopping, what this call ends with. A warm start that never beats the best score of the calls before
+        # keeps its last weights, as in scikit-learn: those of the best score were where it began.
+        self.best_params = net.params.copy() if model.early_stopping and not model.loss_curve_ else None
         self.batches = Batches(data, len(rows), _batch_size(model.batch_size, len(rows)), net, model.alpha)
         self.stepper = self._stepper(data)
         self.steps_per_call = max(1, int(FLOPS_PER_CALL / (6 * self.batches.size * len(net.params))))
@@ -144,7 +145,7 @@ class _Run:
         )
         if score > model.best_validation_score_:
             model.best_validation_score_ = score
-            model._best_params = self.net.params.copy()
+            self.best_params = self.net.params.copy()
 
     def _record_loss(self) -> None:
         model = self.model
