@@ -61,8 +61,8 @@ class _Run:
     ):
         self.model, self.net, self.order, self.validation, self.ends = model, net, rows, validation, ends
         self.optimizer, self.stopped = model._optimizer, False
-        # With early stopping, what this call ends with. A warm start that never beats the best score of the calls before
-        # keeps its last weights, as in scikit-learn: those of the best score were where it began.
+        # With early stopping, what this call ends with. A warm start that never beats the best score of earlier calls
+        # keeps its last weights, as in scikit-learn.
         self.best_params = net.params.copy() if model.early_stopping and not model.loss_curve_ else None
         self.batches = Batches(data, len(rows), _batch_size(model.batch_size, len(rows)), net, model.alpha)
         self.stepper = self._stepper(data)
