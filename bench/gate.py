@@ -134,8 +134,9 @@ def _record(path: Path, facts, data, reason: str, measure_case: Measure, repeats
     """Write the medians of some measurements, with the spread within or between them, whichever is larger."""
     taken = [ratios_of(measure_case, GATED) for _ in range(repeats)]
     ratios = {name: _joined([found[name] for found in taken]) for name in taken[0]}
-    if any(ratio["disturbed"] or ratio["spread"] > NOISY for ratio in ratios.values()):
-        print("gate: the machine is too noisy for a baseline; nothing is recorded")
+    noisy = [name for name, ratio in ratios.items() if ratio["disturbed"] or ratio["spread"] > NOISY]
+    if noisy:
+        print(f"gate: the machine is too noisy for a baseline ({', '.join(noisy)}); nothing is recorded")
         return False
     history = json.loads(path.read_text(encoding="utf-8"))["history"] if path.exists() else []
     history.append({"taken": machine.now(), "reason": reason, "load_average": machine.load_average()})

@@ -158,9 +158,10 @@ def _accuracy(section: dict[str, Any]) -> str:
     text = (
         f"Closed: 784-64-10 and the settings of `fastnet train`, at most {section['most_epochs']} epochs. Open: "
         "`fastnet recipe mnist-fast`, a race, tuned on the test set. Medians over the seeds that got there, "
-        "evaluations of the 10 000 test rows included. From the first batch: data in memory, kernels compiled. From the command: "
-        "since its process was started, with kernels that were kept (warm), or with none, so that it compiles them "
-        f"(cold). `fastnet train` shows its first epoch after {first['warm']} warm and {first['cold']} cold."
+        "evaluations of the 10 000 test rows included. From the first batch: data in memory, kernels compiled. From "
+        "the command: since its process was started, with kernels that were kept (warm), or with none, so that it "
+        f"compiles them (cold). `fastnet train` shows its first epoch after {first['warm']} warm and {first['cold']} "
+        "cold."
     )
     return f"### Time to accuracy\n\n{table(head, rows)}\n\n{text}\n\n{_picture('accuracy')}"
 
