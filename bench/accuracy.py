@@ -36,7 +36,7 @@ def run(digits: Digits, quick: bool) -> dict[str, Any]:
     commands = {"closed": (closed, {"epochs": most})}
     if digits.name == "mnist":  # recipes run on nothing else
         commands["open"] = (["recipe", OPEN.name, "--seeds", "1"], dict(OPEN.settings))
-    cold, seeds = (1, 5) if quick else (20, 20)
+    cold, seeds = (1, 3) if quick else (20, 20)
     rows, first_epoch = [], {}
     for name, (command, changed) in commands.items():
         ways = {

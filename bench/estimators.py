@@ -47,7 +47,7 @@ def run(data: str, threads: int, quick: bool) -> dict[str, Any]:
                 return {"rows": rows, "absent": {"scikit-learn": str(error)}}
             ours, theirs = (c.about["loss"] for c in entered)
             assert abs(ours / theirs - 1) < 0.02, f"{label}: loss {ours} with fastnet, {theirs} with scikit-learn"
-            row = race_processes(entered, rounds=3 if quick else 8, patience=15.0 if quick else 60.0)
+            row = race_processes(entered, rounds=3 if quick else 8, patience=15.0 if quick else 30.0)
             rows.append({"name": name, "label": label.replace("MNIST", "MNIST" if data == "mnist" else data), **row})
         print(f"  {rows[-1]['label']}: {rows[-1]['ratios']['scikit-learn']['median']:.2f}", flush=True)
     return {"rows": rows, "absent": {}}

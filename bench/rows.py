@@ -32,7 +32,7 @@ def works(digits: Digits) -> list[Callable[[], Work]]:
 
 def run(digits: Digits, peaks: Peaks, quick: bool) -> dict[str, Any]:
     """Measure all rows."""
-    rounds, patience = (5, 3.0) if quick else (ROUNDS, PATIENCE)
+    rounds, patience = (5, 2.0) if quick else (ROUNDS, PATIENCE)
     rows = []
     for make in works(digits):
         rows.append(measure(make(), peaks, rounds=rounds, patience=patience))

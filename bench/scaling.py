@@ -49,7 +49,7 @@ def _point(case: Case, x: int, digits: Digits, peaks: Peaks, quick: bool, thread
     rows = int(np.clip(WORK / case.flops(1), 2 * case.batch_size, EPOCH))
     steppers = {"fastnet": engine.Stepper} | ({} if quick else {"numpy": reference.Stepper})
     work = EpochWork(case, digits, max(rows, 2_000), threads=threads, steppers=steppers)
-    row = measure(work, peaks, rounds=3 if quick else 5, patience=3.0 if quick else 20.0)
+    row = measure(work, peaks, rounds=3 if quick else 5, patience=3.0 if quick else 8.0)
     seconds = {name: values["median"] for name, values in row["seconds"].items()}
     found = {"x": x, **seconds, "peak": row["flops"] / row["peak_flops"], "disturbed": row["disturbed"]}
     print(f"  {case.name}{'' if threads is None else f', {threads} threads'}: {seconds['fastnet']:.4g} s", flush=True)
