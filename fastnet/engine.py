@@ -46,7 +46,7 @@ def skip_threshold(vectors: int) -> float:
 
 
 class _Inputs:
-    """X as the kernels take it: (data, indices, indptr), with its shape and density.
+    """X as the kernels take it: (data, indices, indptr), with its shape, its density and that of each input.
 
     X : (n, d) uint8 or floating; or CSR, any object with data, indices, indptr and shape.
     """
@@ -57,12 +57,13 @@ class _Inputs:
         if self.is_csr:
             self.data = np.ascontiguousarray(X.data, dtype)
             self.indices, self.indptr = X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
-            self.density = len(self.data) / max(1, self.rows * self.width)
+            self.densities = np.full(self.width, len(self.data) / max(1, self.rows * self.width))
         else:
             self.data = np.asarray(X).reshape(-1)
             self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
             sample = np.asarray(X[:: max(1, self.rows // SAMPLE)])
-            self.density = np.count_nonzero(sample) / max(1, sample.size)
+            self.densities = np.count_nonzero(sample, axis=0) / max(1, len(sample))
+        self.density = self.densities.mean()
         # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
         self.arrays = tuple(_as_writable(a) for a in (self.data, self.indices, self.indptr))
 
@@ -105,10 +106,14 @@ def available_threads() -> int:
     return numba.config.NUMBA_NUM_THREADS
 
 
-def choose_threads(sizes: Sequence[int], rows: int) -> int:
+def busy_threads(sizes: Sequence[int], rows: int) -> int:
     """As many threads as the work of a step of ``rows`` rows keeps busy."""
-    flops = 6.0 * rows * sum(a * b for a, b in pairwise(sizes))
-    return int(max(1, min(available_threads(), flops // WORK_PER_THREAD)))
+    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // WORK_PER_THREAD))
+
+
+def choose_threads(sizes: Sequence[int], rows: int) -> int:
+    """The same, and no more than there are."""
+    return min(available_threads(), busy_threads(sizes, rows))
 
 
 class _threads:
@@ -206,11 +211,13 @@ class Stepper:
     def _allocate(self, keep_gradient, entries):
         self.entries = entries
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
+        # A rule that knows nothing of this machine's threads: the order of the sums, and so the bits, hang on it.
+        halves = mode != p.LISTS and self.sizes[0] >= 2 * BITS and busy_threads(self.sizes, self.batch_size) > 1
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
-            density=1.0 if mode == p.DENSE else self.inputs.density, keep_gradient=keep_gradient,
-            clip_loss=self.clip_loss, max_norm=self.max_norm,
+            densities=None if mode == p.DENSE else self.inputs.densities, keep_gradient=keep_gradient,
+            clip_loss=self.clip_loss, halves=halves, max_norm=self.max_norm,
         )  # fmt: skip
         self.workspace.plan[p.DROPOUT], self.workspace.plan[p.SEED] = self.dropout, self.seed
         self.load()

@@ -16,6 +16,7 @@ from fastnet.kernels.lanes import CACHE_LINE, lanes_of
 from fastnet.kernels.skip import BITS, SIDE, WIDEST
 from fastnet.kernels.tile import NV
 
+EMPTY = 0.1  # of the work in an input that is never zero goes to one that is always
 ALIASED = 2048  # rows this many bytes apart fall into the same cache sets: such rows get one more vector
 
 
@@ -25,6 +26,12 @@ def aligned(n: int, dtype) -> np.ndarray:
     raw = np.zeros(n * itemsize + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + n * itemsize].view(dtype)
+
+
+def _shares(work: np.ndarray, n: int) -> np.ndarray:
+    """Bounds (n + 1,) that cut a run of units into n runs of about the same work, which is positive."""
+    done = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
+    return np.abs(done[:, None] - np.linspace(0, 1, n + 1)).argmin(0)
 
 
 def round_up(n: int, multiple: int) -> int:
@@ -125,16 +132,18 @@ class _Offsets:
 class Workspace:
     """Buffers and tables for one network, for ``chunk`` rows at a time (a multiple of 16) and a number of threads.
 
-    ``input`` is plan.DENSE, SKIP or LISTS; ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
+    ``input`` is plan.DENSE, SKIP or LISTS; ``densities``, each input's share of nonzeros, None for no zeros to skip;
+    ``entries`` the most entries that a chunk of rows of a CSR matrix can hold;
     ``trains`` is False for prediction alone; ``clip_loss`` reports losses as scikit-learn does, with probabilities kept
     eps away from 0 and 1;
+    ``halves``: the first layer's sums are taken in two halves (fastnet.kernels.first).
     ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk; ``max_norm`` is the
     largest norm that it may have.
     """
 
     def __init__(
-        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, density=1.0, entries=0,
-        keep_gradient=False, trains=True, clip_loss=False, max_norm=None
+        self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, densities=None, entries=0,
+        keep_gradient=False, trains=True, clip_loss=False, halves=False, max_norm=None
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
@@ -185,8 +194,12 @@ class Workspace:
             layers[l, p.DELTA_PANELS] = offsets.take(chunk * layer.count * width) if trains else 0
             layers[l, p.ACTIVATION] = activations[l]
         plan[p.VALUES] = offsets.take(entries)
+        work = self._work(np.ones(sizes[0]) if densities is None else densities + EMPTY)
+        if halves:
+            plan[p.HALF] = width * _shares(work[self.units[:, p.LAYER] == 0], 2)[1]
+            plan[p.Z_HALF] = offsets.take(chunk * strides[1])
 
-        self.split = {n: self._split(n, density) for n in {threads, 1}}
+        self.split = {n: _shares(work, n) for n in {threads, 1}}
         self.memory = aligned(offsets.end, dtype)
         # A byte is worth a 255th part; the same product wherever pixels are read.
         bytes_ = np.arange(256).astype(dtype)
@@ -212,11 +225,10 @@ class Workspace:
         ]
         return np.array(units, np.int64)
 
-    def _split(self, threads: int, density: float) -> np.ndarray:
-        """Bounds (threads + 1,) that give each thread a run of units with its share of the work."""
-        work = np.array([rows * self.panels[l].vectors * (density if l == 0 else 1.0) for l, _, rows in self.units])
-        done = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
-        return np.searchsorted(done, np.linspace(0, 1, threads + 1) - 1e-9).astype(np.int64)
+    def _work(self, input_work: np.ndarray) -> np.ndarray:
+        """Work in each unit, in that of a dense row of one vector."""
+        units = [(input_work[i : i + rows].sum() if l == 0 else rows, self.panels[l]) for l, i, rows in self.units]
+        return np.array([rows * layer.vectors for rows, layer in units])
 
     def fill(self, value: float) -> None:
         """Overwrite all scratch: a kernel that reads what it did not write shows itself."""

@@ -5,7 +5,6 @@ scratch, or in `memory` at GRADIENT where it is summed over several chunks of ro
 """
 
 import numpy as np
-from numba import carray
 
 from fastnet.functions import SGD_LR
 from fastnet.kernels import plan as p
@@ -17,7 +16,7 @@ from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
 from fastnet.kernels.skip import BITS, WIDEST, scatter, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
-from fastnet.kernels.update import N_ROW, copy_block, prefetch_block, transpose_square, update_block
+from fastnet.kernels.update import N_ROW, add_rows, copy_block, prefetch_block, transpose_square, update_block
 
 
 @serial
@@ -90,15 +89,13 @@ def prefetch_panel(memory, w, rows, plan):
 @serial
 def bias_update(memory, coefficients, scratch, squares, layer, n, update, accumulate, plan):
     """Gradient of the bias, the sum of the delta's rows, and the optimizer on it (without L2 and decay)."""
-    lane, ld, size = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.VECTORS] * lanes(at(memory, 0))
+    lane, size = lanes(at(memory, 0)), layer[p.VECTORS] * lanes(at(memory, 0))
     g = layer[p.BIAS] + plan[p.GRADIENT] if plan[p.GRADIENT] else scratch
-    total = carray(at(memory, g), (size,))
     if not accumulate:
         clear(at(memory, g), size)
-    for r in range(n):
-        delta = carray(at(memory, layer[p.DELTA] + r * ld), (size,))
-        for j in range(size):
-            total[j] += delta[j]
+    for v in range(0, layer[p.VECTORS], NV):
+        delta = at(memory, layer[p.DELTA_PANELS] + v * lane * plan[p.CHUNK])
+        add_rows(at(memory, g + v * lane), delta, NV * lane, n, min(NV, layer[p.VECTORS] - v))
     if update:
         b = layer[p.BIAS]
         m = b + plan[p.MOMENTS]

@@ -2,68 +2,16 @@
 
 import math
 
-import numpy as np
-
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, IDENTITY, MSE, POISSON, SIGMOID
 from fastnet.kernels import plan as p
 from fastnet.kernels.dropout import drop_units, dropped_derivative
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
-from fastnet.kernels.inputs import choose, flag_rows, flags_at, gather, is_bytes, prepare_flags
+from fastnet.kernels.first import first_layer, join_halves
 from fastnet.kernels.jit import inlined, serial
-from fastnet.kernels.lanes import at, lanes, prefetch
-from fastnet.kernels.lists import lists_forward
-from fastnet.kernels.shapes import group_width, tile_height
-from fastnet.kernels.skip import BITS, SIDE, walk
-from fastnet.kernels.tile import MR, NV, tile_rows
+from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.products import layer_forward, product
+from fastnet.kernels.tile import NV
 from fastnet.kernels.update import copy_block
-
-
-@serial
-def product(memory, C, ldc, A, lda, B, K, first, last, vectors, ahead):
-    """C[r] = A[r] B for rows first <= r < last, B one panel of K rows and up to NV vectors; all offsets in memory.
-
-    The panel at ``ahead``, which comes next, is fetched meanwhile, by each tile a part.
-    """
-    width = NV * lanes(at(memory, 0))
-    part = K * width // ((last - first + MR - 1) // MR)
-    r = first
-    while r < last:
-        height, c, a = tile_height(last - r), at(memory, C + r * ldc), at(memory, A + r * lda)
-        tile_rows(c, ldc, a, lda, at(memory, B), width, K, False, at(memory, ahead), height, vectors)
-        r += height
-        ahead += part
-
-
-@serial
-def layer_forward(memory, layer, first, last, activation):
-    """A_OUT = f(A_IN W + b), panel by panel: the activation meets its block of Z in L1."""
-    n, out, ld, K = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_IN]
-    for v in range(0, layer[p.VECTORS], NV):
-        vectors = min(NV, layer[p.VECTORS] - v)
-        panel = layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
-        ahead = panel + layer[p.PANEL] if v + NV < layer[p.VECTORS] else panel
-        product(memory, out + v * n, ld, layer[p.A_IN], layer[p.LD_IN], panel, K, first, last, vectors, ahead)
-        z, bias = at(memory, out + v * n + first * ld), at(memory, layer[p.BIAS] + v * n)
-        activate(z, ld, bias, last - first, vectors, activation)
-
-
-@serial
-def skip_forward(X, memory, flags, samples, first, last, plan, layers, activation):
-    """A_OUT = f(X W + b) of the first layer, with work for the nonzero inputs only."""
-    layer = layers[0]
-    n, out, ld, K = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.FAN_IN]
-    width, order, table = NV * n, at(samples, flag_rows(X, plan) + first), at(memory, plan[p.TABLE])
-    values, bytes_ = at(memory, layer[p.A_IN] + first * layer[p.LD_IN]), flags_at(X, flags, 0)
-    v = np.int64(0)  # a literal would be a type of its own and compile everything below twice
-    while v < layer[p.VECTORS]:
-        vectors, panel = group_width(layer[p.VECTORS] - v), layer[p.WEIGHTS] + v // NV * layer[p.PANEL]
-        walk(
-            at(memory, out + first * ld + v * n), ld, width, last - first, order, 1, bytes_, K, BITS, K, is_bytes(X),
-            table, values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0, vectors,
-        )  # fmt: skip
-        v += vectors
-    z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
-    activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
 
 
 @serial
@@ -73,20 +21,16 @@ def network_forward(X, indices, indptr, memory, flags, samples, start, first, la
     """
     final = plan[p.N_LAYERS] - 1
     activation = IDENTITY if final == 0 else layers[0, p.ACTIVATION]
-    if plan[p.INPUT] == p.LISTS:
-        lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation)
-    elif plan[p.INPUT] == p.SKIP:
-        for r in range(first, last, SIDE):
-            block = min(r + SIDE, last)
-            prepare_flags(X, memory, flags, samples, r, block, last, plan, layers)
-            skip_forward(X, memory, flags, samples, r, block, plan, layers, activation)
+    if plan[p.HALF]:
+        join_halves(memory, first, last, plan, layers, activation)
     else:
-        gather(X, memory, samples, first, last, plan, layers)
-        layer_forward(memory, layers[0], first, last, activation)
+        first_layer(X, indices, indptr, memory, flags, samples, first, last, plan, layers, activation)
     for l in range(1, final + 1):
+        layer = layers[l]
         if plan[p.DROPOUT]:
             drop_units(memory, layers[l - 1], l - 1, start, first, last, plan)
-        layer_forward(memory, layers[l], first, last, IDENTITY if l == final else layers[l, p.ACTIVATION])
+        activation = IDENTITY if l == final else layer[p.ACTIVATION]
+        layer_forward(memory, layer, first, last, 0, layer[p.FAN_IN], layer[p.A_OUT], activation)
 
 
 @inlined
@@ -197,17 +141,14 @@ def pack_delta(memory, layer, first, last, plan):
 
 @serial
 def share_of_rows(
-    thread, threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
-    memory, flags, samples, plan, layers,
+    thread, threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags, samples, plan,
+    layers,
 ):  # fmt: skip
-    """Forward, loss and backward for one thread's rows of a batch of n rows, order[start : start + n]."""
+    """Forward, loss and backward for one thread's rows of a batch of n rows, which begins at ``start``."""
     grain = plan[p.GRAIN]
     grains = (n + grain - 1) // grain
     first, last = grains * thread // threads * grain, min(n, grains * (thread + 1) // threads * grain)
     if first < last:
-        choose(samples, order, start, first, last, plan)
-        if threads > 1 and plan[p.INPUT] == p.SKIP:
-            prefetch(at(memory, layers[0, p.WEIGHTS]), layers[0, p.BIAS] - layers[0, p.WEIGHTS])
         network_forward(X, indices, indptr, memory, flags, samples, start, first, last, plan, layers)
         output_loss(memory, samples, labels, targets, weights, first, last, scale, plan, layers)
         pack_delta(memory, layers[plan[p.N_LAYERS] - 1], first, last, plan)

@@ -93,29 +93,31 @@ def raise_flags(target, source, n):
 
 
 @serial
-def gather(X, memory, samples, first, last, plan, layers):
-    """Copy rows first <= r < last of the batch, X[samples[r]], into the input buffer."""
-    n, ld, a_in = layers[0, p.FAN_IN], layers[0, p.LD_IN], layers[0, p.A_IN]
+def gather(X, memory, samples, first, last, begin, end, plan, layers):
+    """Copy inputs begin <= k < end of rows first <= r < last of the batch, X[samples[r]], into the input buffer."""
+    n, ld, a_in = layers[0, p.FAN_IN], layers[0, p.LD_IN], layers[0, p.A_IN] + begin
     unit = memory[plan[p.TABLE] + 1]
     for r in range(first, last):
-        prefetch(at(X, samples[min(r + AHEAD, last - 1)] * n), n)
-        read_row(at(memory, a_in + r * ld), at(X, samples[r] * n), n, unit)
+        prefetch(at(X, samples[min(r + AHEAD, last - 1)] * n + begin), end - begin)
+        read_row(at(memory, a_in + r * ld), at(X, samples[r] * n + begin), end - begin, unit)
 
 
 @serial
-def prepare_flags(X, memory, flags, samples, first, last, end, plan, layers):
-    """Flags of the rows first <= r < last, and their transpose where it is wanted; one block of SIDE rows.
+def prepare_flags(X, memory, flags, samples, first, last, rows, begin, end, plan, layers):
+    """Flags of inputs begin <= k < end of the rows first <= r < last, one block of SIDE rows, and their transpose where
+    it is wanted.
 
-    The next block, below ``end``, is fetched meanwhile, to be there when this one has been walked through.
+    The next block, below ``rows``, is fetched meanwhile, to be there when this one has been walked through.
     """
     n, numbers = layers[0, p.FAN_IN], flag_rows(X, plan)
     if is_bytes(X):
-        for r in range(first + SIDE, min(first + 2 * SIDE, end)):
-            prefetch(at(X, samples[r] * n), n)
+        for r in range(first + SIDE, min(first + 2 * SIDE, rows)):
+            prefetch(at(X, samples[r] * n + begin), end - begin)
     else:
-        gather(X, memory, samples, first, last, plan, layers)
+        gather(X, memory, samples, first, last, begin, end, plan, layers)
         for r in range(first, last):
-            raise_flags(at(flags, r * n), at(memory, layers[0, p.A_IN] + r * layers[0, p.LD_IN]), n)
+            source = layers[0, p.A_IN] + r * layers[0, p.LD_IN] + begin
+            raise_flags(at(flags, r * n + begin), at(memory, source), end - begin)
     if plan[p.TRAINS] and not plan[p.SCATTER]:
-        target = at(flags, plan[p.FLAGS_T] + first // BITS * n * BITS + first % BITS)
-        transpose_bytes(target, BITS, flags_at(X, flags, 0), at(samples, numbers + first), n, n)
+        target = at(flags, plan[p.FLAGS_T] + (first // BITS * n + begin) * BITS + first % BITS)
+        transpose_bytes(target, BITS, flags_at(X, flags, begin), at(samples, numbers + first), n, end - begin)

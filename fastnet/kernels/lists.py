@@ -8,19 +8,18 @@ from numba import types
 from numba.extending import overload
 
 from fastnet.kernels import plan as p
-from fastnet.kernels.elementwise import activate
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.shapes import clear, group_width
 from fastnet.kernels.skip import walk_list
 from fastnet.kernels.tile import NV
 
 
-def lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation):
-    """A_OUT = f(X W + b) of the first layer for rows first <= r < last of the batch."""
+def lists_forward(X, indices, indptr, memory, samples, first, last, layers):
+    """A_OUT = X W of the first layer for rows first <= r < last of the batch."""
     raise NotImplementedError
 
 
-def _lists_forward(X, indices, indptr, memory, samples, first, last, layers, activation):
+def _lists_forward(X, indices, indptr, memory, samples, first, last, layers):
     layer = layers[0]
     n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
     for r in range(first, last):
@@ -33,14 +32,12 @@ def _lists_forward(X, indices, indptr, memory, samples, first, last, layers, act
             row, values = at(indices, begin), at(X, begin)
             walk_list(target, NV * n, row, values, end - begin, at(memory, panel), NV * n, layer[p.PANEL], width)
             v += width
-    z, bias = at(memory, out + first * ld), at(memory, layer[p.BIAS])
-    activate(z, ld, bias, last - first, layer[p.VECTORS], activation)
 
 
 @overload(lists_forward)
-def _(X, indices, indptr, memory, samples, first, last, layers, activation):
+def _(X, indices, indptr, memory, samples, first, last, layers):
     if X.dtype is types.uint8:
-        return lambda X, indices, indptr, memory, samples, first, last, layers, activation: None
+        return lambda X, indices, indptr, memory, samples, first, last, layers: None
     return _lists_forward
 
 

@@ -31,6 +31,8 @@ N_COLUMNS = 15
     INPUT,  # DENSE, SKIP or LISTS
     CHUNK,  # rows that the buffers hold, a multiple of 16
     GRAIN,  # a thread's rows start at a multiple of this
+    HALF,  # first input of the second half, where the first layer's sums are taken in halves; else 0
+    Z_HALF,  # the second half's sums, laid out as A_OUT of the first layer
     MOMENTS,  # from a weight to its first moment, and from that to its second
     GRADIENT,  # from a weight to its stored gradient
     SCATTER,  # 1: the first layer's plain SGD step is added to W sample by sample
@@ -55,8 +57,8 @@ N_COLUMNS = 15
     SEED,  # of those draws
     ROWS_SEEN,  # rows trained on before this call
     MAX_NORM,  # the largest norm of a step's gradient; 0 for no limit
-) = range(29)
-N_PLAN = 29
+) = range(31)
+N_PLAN = 31
 
 DENSE, SKIP, LISTS = range(3)
 

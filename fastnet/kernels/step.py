@@ -1,8 +1,9 @@
 """The compiled entries that train and predict: they only split the work of a step among threads.
 
-A step has two parallel regions: rows (forward, loss, backward), then weights (gradient and optimizer). A thread owns
-the rows, then the weights, that it writes, and each sum has one order, so the bits do not depend on the number of
-threads. A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
+A step has three parallel regions: inputs (the first layer's sums; fastnet.kernels.first), rows (the rest of forward,
+loss, backward), weights (gradient and optimizer). Small steps leave the first layer to rows. A thread owns the sums,
+the rows, the weights that it writes, and each sum has one order, so the bits do not depend on the number of threads.
+A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastnet.kernels import plan as p
 from fastnet.kernels.backward import share_of_units
 from fastnet.kernels.clip import shorten_step
 from fastnet.kernels.elementwise import activate, softmax_rows
+from fastnet.kernels.first import share_of_inputs
 from fastnet.kernels.floats import flush_denormals, restore_denormals
 from fastnet.kernels.forward import network_forward, output_loss, share_of_rows
 from fastnet.kernels.inputs import choose
@@ -58,11 +60,14 @@ def train_steps(
             accumulate, last = start > step * batch_size, update and start + n == stop and (not clips or n == 0)
             if clips and last:
                 shorten_step(memory, row, units.shape[0], plan)
+            choose(samples, order, start, 0, n, plan)
             if threads == 1:
                 state = flush_denormals()
+                if plan[p.HALF]:
+                    share_of_inputs(np.int64(0), threads, n, X, memory, flags, samples, plan, layers)
                 share_of_rows(
-                    np.int64(0), threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
-                    memory, flags, samples, plan, layers,
+                    np.int64(0), threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags,
+                    samples, plan, layers,
                 )  # fmt: skip
                 loss += sum_of_losses(memory, n, plan)
                 share_of_units(
@@ -71,11 +76,16 @@ def train_steps(
                 )  # fmt: skip
                 restore_denormals(state)
             else:
+                if plan[p.HALF]:
+                    for t in prange(threads):
+                        state = flush_denormals()
+                        share_of_inputs(np.int64(t), threads, n, X, memory, flags, samples, plan, layers)
+                        restore_denormals(state)
                 for t in prange(threads):
                     state = flush_denormals()
                     share_of_rows(
-                        np.int64(t), threads, n, X, indices, indptr, order, start, labels, targets, weights, scale,
-                        memory, flags, samples, plan, layers,
+                        np.int64(t), threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory,
+                        flags, samples, plan, layers,
                     )  # fmt: skip
                     restore_denormals(state)
                 loss += sum_of_losses(memory, n, plan)

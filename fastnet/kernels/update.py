@@ -157,6 +157,42 @@ def _copy(e, target, ld_target, source, ld_source, rows, vectors):
     b.ret_void()
 
 
+@intrinsic
+def add_rows(typingctx, target, source, ld, rows, vectors):
+    """target += the sum, in order, of ``rows`` rows of ``vectors`` vectors."""
+    n = types.intp
+    sig = types.void(target, source, n, n, n)
+
+    def codegen(context, builder, signature, args):
+        builder.call(_add_function(builder.module, context.get_value_type(signature.args[0].dtype)), args)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _add_function(module, scalar):
+    pointer = scalar.as_pointer()
+    return declared(module, f"fastnet_add_rows_{scalar}", [pointer, pointer, I64, I64, I64])
+
+
+def _add(e, target, source, ld, rows, vectors):
+    """Emit the body of `add_rows`."""
+    b = e.b
+
+    def vector(j, _):
+        column = b.mul(j, const(e.lanes))
+
+        def row(i, total):
+            return [b.fadd(total[0], e.load(source, b.add(b.mul(i, ld), column)))]
+
+        (total,) = e.loop(const(0), rows, 1, [e.load(target, column)], row, "row")
+        e.store(total, target, column)
+        return []
+
+    e.loop(const(0), vectors, 1, [], vector, "vector")
+    b.ret_void()
+
+
 def _transpose_function(module, scalar):
     pointer = scalar.as_pointer()
     return declared(module, f"fastnet_transpose_{scalar}", [pointer, pointer, I64])
@@ -174,7 +210,8 @@ def define(module, scalar):
     for rule in RULES:
         fn = _update_function(module, scalar, rule)
         _update(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), rule, *fn.args)
-    for fn, body in ((_transpose_function(module, scalar), _transpose), (_copy_function(module, scalar), _copy)):
+    for function, body in ((_transpose_function, _transpose), (_copy_function, _copy), (_add_function, _add)):
+        fn = function(module, scalar)
         body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
