@@ -22,9 +22,9 @@ EPOCH = 60_000  # rows of an epoch
 DENSE_ROWS = 15_360  # 120 batches of 128: 48 MB, more than fits a cache
 SEED = 138
 WARM = 0.01  # seconds: threads that slept need some milliseconds to find a core each
-# Dense FLOPs of a warm-up call, some milliseconds: from calls of a few steps fastnet, which chooses its threads by what
-# steps take, would learn how long threads need to wake up.
-WARM_FLOPS = 1e9
+# Dense FLOPs and steps that a warm-up call has at least, some milliseconds: from calls of a few steps fastnet, which
+# chooses its threads by what steps take, would learn how long threads need to wake up.
+WARM_FLOPS, WARM_STEPS = 1e9, 32
 CHECKED = 3  # steps after which contestants must agree
 
 
@@ -119,7 +119,7 @@ class EpochWork:
         self.coefficients = np.zeros((len(sizes), f.N_COEFFICIENTS))
         self.coefficients[:, f.SCALE] = 1 / sizes
         case.optimizer.fill(self.coefficients, np.full(len(sizes), case.optimizer.lr), 0)
-        self.warm_steps = int(np.clip(WARM_FLOPS / case.flops(batch), min(CHECKED, len(sizes)), len(sizes)))
+        self.warm_steps = min(len(sizes), max(WARM_STEPS, int(WARM_FLOPS / case.flops(batch))))
         net = Network(case.sizes, hidden=case.hidden, dtype=case.dtype, seed=SEED)
         settings: dict[str, Any] = {"loss": f.CROSS_ENTROPY, "rule": case.optimizer.rule, "batch_size": batch}
         settings["threads"] = threads
