@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     label = " (synthetic)" if digits.train.synthetic else ""
     print(f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads ({facts['threading_layer']})")
     print(f"data {digits.name}{label}; paired medians of interleaved runs; longer bars are faster")
-    print(f"FMA peak: what dense arithmetic alone would take at this machine's peak, {facts['vector_bits']}-bit vectors")
-    print("on all threads; fastnet may take less, since it skips zeros", flush=True)
+    print(f"FMA peak: dense arithmetic alone at the peak of all threads and {facts['vector_bits']}-bit vectors;")
+    print("fastnet may take less, since it skips zeros", flush=True)
     peaks, rows = Peaks(facts["threads"]), []
     works: list[partial] = [partial(EpochWork, ALL[name], digits, trained) for name, trained in CASES]
     works.append(partial(PredictWork, "predict-10000", digits, 10_000, 2))
