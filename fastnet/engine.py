@@ -17,7 +17,7 @@ from fastnet.kernels import plan as p
 from fastnet.kernels.dropout import drop_threshold
 from fastnet.kernels.few import predict_few
 from fastnet.kernels.lanes import VECTOR_BYTES, lanes_of
-from fastnet.kernels.skip import BITS, SIDE
+from fastnet.kernels.skip import BITS, COMPRESS, SIDE
 from fastnet.kernels.step import predict_rows, train_steps
 from fastnet.kernels.update import N_ROW, REST1, REST2
 from fastnet.workspace import Workspace, plain_views, round_up
@@ -42,7 +42,8 @@ def skip_threshold(vectors: int) -> float:
 
     A constant rule: a timing could decide otherwise the next time, and the bits would change.
     """
-    return 0.12 if vectors == 1 else 0.25 if vectors == 2 else 0.35
+    by_vectors = (0.2, 0.3, 0.35) if COMPRESS else (0.12, 0.25, 0.35)
+    return by_vectors[min(vectors, 3) - 1]
 
 
 class _Inputs:
@@ -211,8 +212,10 @@ class Stepper:
     def _allocate(self, keep_gradient, entries):
         self.entries = entries
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
-        # A rule that knows nothing of this machine's threads: the order of the sums, and so the bits, hang on it.
-        halves = mode != p.LISTS and self.sizes[0] >= 2 * BITS and busy_threads(self.sizes, self.batch_size) > 1
+        # Halves pay where every chunk ends with an update, and the weights move. The rule knows nothing of the threads of
+        # this machine: the order of the sums, and so the bits, hang on it.
+        halves = mode != p.LISTS and self.sizes[0] >= 2 * BITS and self.batch_size <= CHUNK
+        halves = halves and busy_threads(self.sizes, self.batch_size) > 1
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
