@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -31,7 +32,15 @@ def test_masked_values():
 def test_dates():
     pandas = pytest.importorskip("pandas")
     dates = np.datetime64("2020-01-01") + RNG.randint(0, 99, (60, 4)).astype("m8[D]")
-    for bad in (dates, dates - dates[0], pandas.DataFrame({"a": X[:, 0], "b": dates[:, 0]})):
+    mixed = X.astype(object)
+    mixed[3, 1] = dates[0, 0]
+    for bad in (
+        dates,
+        dates - dates[0],
+        pandas.DataFrame({"a": X[:, 0], "b": dates[:, 0]}),
+        dates.astype(object),
+        mixed,
+    ):
         with pytest.raises(ValueError, match="X holds dates or times"):
             MLPClassifier(**SMALL).fit(bad, y)
 
@@ -45,6 +54,8 @@ def test_weights():
         MLPClassifier(**SMALL).fit(X, y, np.zeros(60))
     with pytest.raises(ValueError, match="zero"):
         MLPClassifier(**SMALL, class_weight={0: 0, 1: 0, 2: 0}).fit(X, y)
+    with pytest.raises(ValueError, match="class_weight must not be negative"):
+        MLPClassifier(**SMALL, class_weight={0: -1, 1: 1, 2: 1}).fit(X, y)
     only_first = np.r_[1.0, np.zeros(59)]
     with pytest.raises(ValueError, match="validation rows is zero"):
         MLPRegressor(**SMALL, early_stopping=True).fit(X, y, only_first)
@@ -80,6 +91,8 @@ def test_labels(labels, message):
 def test_one_hot_labels_get_a_hint():
     with pytest.warns(UserWarning, match=r"looks like one-hot classes.*y\.argmax"):
         MLPClassifier(**SMALL).fit(X, np.eye(3, dtype=int)[y])
+    with pytest.warns(UserWarning, match="looks like one-hot classes"):
+        MLPClassifier(**SMALL).fit(X, scipy.sparse.csr_array(np.eye(3, dtype=int)[y]))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -122,6 +135,28 @@ def test_changed_outputs_are_refused():
         MLPClassifier(**SMALL).fit(X, y).partial_fit(X, np.eye(3, dtype=int)[y])
     with pytest.raises(ValueError, match="validation_data has 2 outputs"):
         MLPRegressor(**SMALL, validation_data=(X, np.c_[y, y])).fit(X, y)
+
+
+def test_a_changed_loss_is_refused():
+    model = MLPRegressor(**SMALL).fit(X, y).set_params(loss="poisson")
+    with pytest.raises(
+        ValueError, match="loss='poisson' needs exp outputs, but the fitted network has identity outputs"
+    ):
+        model.partial_fit(X, y)
+
+
+def test_a_changed_activation_is_a_warning():
+    model = MLPClassifier(**SMALL).fit(X, y).set_params(activation="tanh")
+    with pytest.warns(UserWarning, match="activation is now 'tanh', but the weights were trained with 'relu'"):
+        model.partial_fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.partial_fit(X, y)
+
+
+def test_callbacks_are_callable():
+    with pytest.raises(TypeError, match="callbacks must be callable, got 3"):
+        MLPClassifier(**SMALL, callbacks=[3]).fit(X, y)
 
 
 def test_validation_data_is_checked():

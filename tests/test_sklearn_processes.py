@@ -13,6 +13,8 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fastnet import engine
+from fastnet.kernels.step import train_steps
 from fastnet.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -102,6 +104,19 @@ def test_grid_search(backend):
     with joblib.parallel_config(backend, n_jobs=2):
         parallel = search.fit(X, y).cv_results_
     np.testing.assert_array_equal(parallel["mean_test_score"], serial["mean_test_score"])
+
+
+def _fit_in_a_worker(seed):
+    MLPClassifier(**{**SMALL, "random_state": seed}).fit(X, y)
+    return sum(train_steps.stats.cache_misses.values()), engine.available_threads()
+
+
+def test_workers_compile_nothing_and_share_the_cores():
+    MLPClassifier(**SMALL).fit(X, y)
+    with joblib.parallel_config("loky", n_jobs=2):
+        results = joblib.Parallel()(joblib.delayed(_fit_in_a_worker)(seed) for seed in range(4))
+    assert {misses for misses, _ in results} == {0}
+    assert max(threads for _, threads in results) <= max(1, joblib.cpu_count() // 2)
 
 
 def test_cross_validation_passes_large_data_as_memory_maps():

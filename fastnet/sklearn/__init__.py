@@ -10,7 +10,8 @@ data is trained in float32. Needs scikit-learn 1.6 or newer (``pip install fastn
 On purpose it differs from scikit-learn in this:
 
 * Negative weights, masked or date arrays, labels of mixed types, text or (for Poisson) negative targets, and in
-  ``partial_fit`` or a warm start other layers or outputs than the fitted network's are errors that say so.
+  ``partial_fit`` or a warm start other layers or outputs than the fitted network's are errors that say so; another
+  activation is a ``UserWarning``.
 * A batch whose weights are all zero is skipped, where scikit-learn ends in a ``ZeroDivisionError``.
 * Training ends as soon as weights are not finite, and a loss that grew a thousandfold is a ``ConvergenceWarning``.
 * A one-hot y, which both take for independent labels, is a ``UserWarning``.

@@ -109,7 +109,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         if fresh:
             self._initialise(sizes, X.dtype)
         else:
-            checks.check_same_network(sizes, sizes_of(self.coefs_))
+            checks.check_same_network(self, sizes, sizes_of(self.coefs_))
+        self._trained_activation = self.activation
         self.n_outputs_ = n_outputs
         net = self._net(np.float64 if self.solver == "lbfgs" else self.coefs_[0].dtype)
         if not net.params.flags.writeable:

@@ -31,6 +31,9 @@ class EpochEnds:
     def __init__(self, model: Any, X: Any, y: Any, weight: Any, incremental: bool):
         self._model = model
         self._functions = [model.callbacks] if callable(model.callbacks) else list(model.callbacks or ())
+        for function in self._functions:
+            if not callable(function):
+                raise TypeError(f"callbacks must be callable, got {function!r}")
         self._deadline = None if model.max_time is None else time.monotonic() + model.max_time
         self._hooks = None if incremental else _sklearn_hooks(model, X, y, weight)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from datetime import date, time, timedelta
 from numbers import Integral
 from typing import Any
 
@@ -39,6 +40,10 @@ def refuse_array_kinds(name: str, array: Any) -> None:
     for dtype in dtypes:
         if getattr(dtype, "kind", None) in ("M", "m"):
             raise ValueError(f"{name} holds dates or times ({dtype}): convert them to numbers first")
+    if isinstance(array, np.ndarray) and array.dtype == object:
+        for value in array.ravel():
+            if isinstance(value, np.datetime64 | np.timedelta64 | date | time | timedelta):
+                raise ValueError(f"{name} holds dates or times ({value!r}): convert them to numbers first")
 
 
 def refuse_mixed_labels(y: Any) -> None:
@@ -60,9 +65,9 @@ def refuse_text_target(y: Any) -> None:
         raise ValueError(f"y must hold numbers for regression, got text (dtype {y.dtype}): is MLPClassifier meant?")
 
 
-def hint_one_hot(indicator: np.ndarray) -> None:
+def hint_one_hot(indicator: Any) -> None:
     """Warn when every row of a multilabel indicator (n, k) has exactly one label: it was probably meant as classes."""
-    if len(indicator) > 1 and indicator.shape[1] > 2 and (indicator.sum(axis=1) == 1).all():
+    if indicator.shape[0] > 1 and indicator.shape[1] > 2 and (indicator.sum(axis=1) == 1).all():
         warnings.warn(
             f"y has one label in each row: it looks like one-hot classes, but an indicator of shape {indicator.shape} "
             "is learned as independent labels (sigmoid outputs); for classes pass y.argmax(axis=1)",
@@ -86,8 +91,8 @@ def refuse_weightless(name: str, weight: np.ndarray | None) -> None:
         raise ValueError(f"{name} is zero for every row: at least one weight must not be zero")
 
 
-def check_same_network(sizes: list[int], fitted: list[int]) -> None:
-    """Refuse to go on training when the sizes asked for are not those of the fitted network."""
+def check_same_network(model: Any, sizes: list[int], fitted: list[int]) -> None:
+    """Refuse to go on training when the layers asked for are not those of the fitted network."""
     if sizes[1:-1] != fitted[1:-1]:
         raise ValueError(
             f"hidden_layer_sizes is now {tuple(sizes[1:-1])}, but the fitted network has {tuple(fitted[1:-1])}: "
@@ -95,6 +100,16 @@ def check_same_network(sizes: list[int], fitted: list[int]) -> None:
         )
     if sizes[-1] != fitted[-1]:
         raise ValueError(f"y has {sizes[-1]} outputs, but the fitted network has {fitted[-1]}")
+    if model._choose_output() != model.out_activation_:
+        raise ValueError(
+            f"loss={model.loss!r} needs {model._choose_output()} outputs, but the fitted network has "
+            f"{model.out_activation_} outputs: clone the estimator to start anew"
+        )
+    before = getattr(model, "_trained_activation", model.activation)
+    if before != model.activation:
+        warnings.warn(
+            f"activation is now {model.activation!r}, but the weights were trained with {before!r}", stacklevel=4
+        )
 
 
 def dense(y: Any) -> np.ndarray:

@@ -281,6 +281,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 "class_weight='balanced' needs all rows at once, and partial_fit sees a part: pass a dict of weights"
             )
+        if isinstance(self.class_weight, dict) and any(factor < 0 for factor in self.class_weight.values()):
+            raise ValueError(f"class_weight must not be negative, got {self.class_weight}")
         factors = compute_sample_weight(self.class_weight, checks.dense(y))
         return checks.check_weight(factors if weight is None else factors * weight, X)
 
