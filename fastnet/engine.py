@@ -20,6 +20,7 @@ from fastnet.kernels.lanes import VECTOR_BYTES, lanes_of
 from fastnet.kernels.skip import BITS, COMPRESS, SIDE
 from fastnet.kernels.step import predict_rows, train_steps
 from fastnet.kernels.update import N_ROW, REST1, REST2
+from fastnet.palette import WORTHWHILE, encoded, find_palette, is_mapped
 from fastnet.workspace import Workspace, plain_views, round_up
 
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
@@ -54,6 +55,7 @@ class _Inputs:
 
     def __init__(self, X, dtype):
         self.rows, self.width = X.shape
+        self.table = None  # what bytes are worth, where it is not a 255th part each
         self.is_csr = hasattr(X, "indptr")
         if self.is_csr:
             self.data = np.ascontiguousarray(X.data, dtype)
@@ -67,6 +69,16 @@ class _Inputs:
         self.density = self.densities.mean()
         # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
         self.arrays = tuple(_as_writable(a) for a in (self.data, self.indices, self.indptr))
+
+    def encode(self, threads: int) -> None:
+        """Take bytes in place of floats that are worth no more than 256 values, where zeros are skipped."""
+        X = self.data.reshape(self.rows, self.width)
+        if X.dtype.kind != "f" or X.size < WORTHWHILE or is_mapped(X) or (palette := find_palette(X)) is None:
+            return
+        with _threads(threads):
+            codes = encoded(self.arrays[0], palette, threads)
+        if codes is not None:
+            self.table, self.data, self.arrays = palette[1], codes, (codes, *self.arrays[1:])
 
     def mode(self, fan_out: int, itemsize: int) -> int:
         if self.is_csr:
@@ -180,7 +192,8 @@ class Stepper:
 
     sizes, activations : widths of all layers, codes of all but the first.
     params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
-    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR.
+    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. It must not change meanwhile: floats that
+        bytes can stand for may have been copied.
     targets : int64 (n,) or like params (n, k).
     loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
@@ -205,6 +218,8 @@ class Stepper:
         self.batch_size = min(batch_size, self.inputs.rows)
         self.threads = threads or choose_threads(sizes, self.batch_size)
         self.pace = _Pace(self.threads) if threads is None else None
+        if self.inputs.mode(self.sizes[1], params.dtype.itemsize) == p.SKIP:
+            self.inputs.encode(self.threads)
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
         every = self.inputs.entries(np.arange(self.inputs.rows), self.batch_size)
         self._allocate(keep_gradient=self.batch_size > CHUNK or max_norm is not None, entries=every)
@@ -212,15 +227,15 @@ class Stepper:
     def _allocate(self, keep_gradient, entries):
         self.entries = entries
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
-        # Halves pay where every chunk ends with an update, and the weights move. The rule knows nothing of the threads of
-        # this machine: the order of the sums, and so the bits, hang on it.
+        # Halves pay where every chunk ends with an update, and the weights move. The rule knows nothing of the threads
+        # of this machine: the order of the sums, and so the bits, hang on it.
         halves = mode != p.LISTS and self.sizes[0] >= 2 * BITS and self.batch_size <= CHUNK
         halves = halves and busy_threads(self.sizes, self.batch_size) > 1
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,
             densities=None if mode == p.DENSE else self.inputs.densities, keep_gradient=keep_gradient,
-            clip_loss=self.clip_loss, halves=halves, max_norm=self.max_norm,
+            clip_loss=self.clip_loss, halves=halves, max_norm=self.max_norm, table=self.inputs.table,
         )  # fmt: skip
         self.workspace.plan[p.DROPOUT], self.workspace.plan[p.SEED] = self.dropout, self.seed
         self.load()

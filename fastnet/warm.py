@@ -12,6 +12,7 @@ def warmup(dtypes: tuple[str, ...] = ("float32",)) -> None:
     optimizers need nothing more.
     """
     from fastnet.engine import Evaluator, Stepper
+    from fastnet.palette import encoded
 
     sizes, activations = [2, 2, 2], (SIGMOID, SOFTMAX)
     for dtype in dtypes:
@@ -20,3 +21,4 @@ def warmup(dtypes: tuple[str, ...] = ("float32",)) -> None:
             stepper = Stepper(sizes, activations, params, X, y, loss=CROSS_ENTROPY, rule=SGD, batch_size=2)
             stepper.gradient(np.arange(2), 0.5, 0.0)
             Evaluator(sizes, activations, dtype, X).evaluate(params, y)
+        encoded(np.zeros(1, dtype), (np.dtype(dtype).type(1), np.zeros(256, dtype)), 1)

@@ -138,12 +138,12 @@ class Workspace:
     eps away from 0 and 1;
     ``halves``: the first layer's sums are taken in two halves (fastnet.kernels.first).
     ``keep_gradient`` gives the gradient a place of its own, for batches of more than one chunk; ``max_norm`` is the
-    largest norm that it may have.
+    largest norm that it may have; ``table`` (256,) is what bytes are worth to zero skipping, None a 255th part each.
     """
 
     def __init__(
         self, sizes, activations, dtype, *, chunk, threads, rule, loss, input, densities=None, entries=0,
-        keep_gradient=False, trains=True, clip_loss=False, halves=False, max_norm=None
+        keep_gradient=False, trains=True, clip_loss=False, halves=False, max_norm=None, table=None
     ):  # fmt: skip
         dtype = np.dtype(dtype)
         lanes = lanes_of(dtype.itemsize)
@@ -203,7 +203,7 @@ class Workspace:
         self.memory = aligned(offsets.end, dtype)
         # A byte is worth a 255th part; the same product wherever pixels are read.
         bytes_ = np.arange(256).astype(dtype)
-        self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255)
+        self.memory[plan[p.TABLE] : plan[p.TABLE] + 256] = bytes_ * dtype.type(1 / 255) if table is None else table
         if clip_loss:
             eps = np.finfo(dtype).eps
             self.memory[plan[p.CLIP] : plan[p.CLIP] + 3] = -np.log1p(-eps), -np.log(eps), eps
