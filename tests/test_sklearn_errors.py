@@ -8,7 +8,7 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
-from fastnet.sklearn import MLPClassifier, MLPRegressor
+from fastnet.sklearn import MLPClassifier, MLPRegressor, _checks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -199,3 +199,23 @@ def test_huge_targets_are_reported():
 def test_further_parameters_are_checked(parameter):
     with pytest.raises(InvalidParameterError, match=next(iter(parameter))):
         MLPClassifier(**SMALL, **parameter).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_threads", [None, 1, 2, 7])
+def test_large_arrays_are_searched_on_all_threads(dtype, n_threads, monkeypatch):
+    monkeypatch.setattr(_checks, "LARGE", 50)
+    good = X.astype(dtype)
+    assert _checks.surely_finite(good, 2)
+    model = MLPClassifier(**SMALL, n_threads=n_threads).fit(good, y)
+    good[3:5] = np.finfo(dtype).max  # an infinite sum of finite numbers
+    assert not _checks.surely_finite(good, 2)
+    assert model.predict(good).shape == (60,)
+    assert not _checks.surely_finite(np.array([np.inf, -np.inf] * 30, dtype), 2)  # a sum that is NaN
+    for value, place in ((np.nan, (0, 0)), (np.inf, (59, 3)), (-np.inf, (30, 2))):
+        bad = X.astype(dtype)
+        bad[place] = value
+        assert not _checks.surely_finite(bad, 3)
+        for call in (model.predict, lambda bad: model.fit(bad, y), lambda bad: model.partial_fit(bad, y)):
+            with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
+                call(bad)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._callbacks import CallbackSupportMixin, EpochEnds, with_callbacks
-from fastnet.sklearn._compute import LOSSES, Data, Net, as_dtype, layer_codes
+from fastnet.sklearn._compute import LOSSES, Data, Net, as_dtype, layer_codes, threads_for
 from fastnet.sklearn._flat import count, flat, pack, shared_vector, sizes_of, unpack, views
 from fastnet.sklearn._interchange import from_sklearn, to_network, to_sklearn
 from fastnet.sklearn._lbfgs import Objective, fit_lbfgs
@@ -149,6 +149,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             y_numeric=self._numeric_target,
             dtype=(np.float64, np.float32),
             order="C",
+            ensure_all_finite=not checks.surely_finite(X, threads_for(self.n_threads)),
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
@@ -215,7 +216,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """The outputs (n, k) of the fitted network for X."""
         check_is_fitted(self)
         checks.refuse_array_kinds("X", X)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        search = not checks.surely_finite(X, threads_for(self.n_threads))
+        X = validate_data(self, X, accept_sparse="csr", ensure_all_finite=search, reset=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         net = self._net(dtype if dtype in (np.float32, np.float64) else np.float64)
         return net.evaluator(as_dtype(X, net.params.dtype), self.n_threads).outputs(net.params)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, time, timedelta
 from numbers import Integral
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import _check_sample_weight
+
+LARGE = 2**22  # elements: a sum of a millisecond, many times what it takes to start threads
 
 
 def hidden_sizes(value: Any) -> list[int]:
@@ -44,6 +47,21 @@ def refuse_array_kinds(name: str, array: Any) -> None:
         for value in array.ravel():
             if isinstance(value, np.datetime64 | np.timedelta64 | date | time | timedelta):
                 raise ValueError(f"{name} holds dates or times ({value!r}): convert them to numbers first")
+
+
+def surely_finite(X: Any, threads: int) -> bool:
+    """Whether X is a large array of floats without NaN or infinity, as their sums tell: the answer to a search that
+    scikit-learn makes on one thread (MNIST in float32: 11 ms, on two threads 6.5). False says nothing.
+    """
+    if not isinstance(X, np.ndarray) or X.dtype not in (np.float32, np.float64) or X.size < LARGE or threads == 1:
+        return False
+    with ThreadPoolExecutor(threads) as pool:
+        return all(pool.map(_has_finite_sum, np.array_split(X, threads)))
+
+
+def _has_finite_sum(X: np.ndarray) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
 
 
 def refuse_mixed_labels(y: Any) -> None:

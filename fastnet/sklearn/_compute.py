@@ -94,6 +94,11 @@ def as_dtype(X: Any, dtype: Any) -> Any:
     return X.astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype)
 
 
+def threads_for(n_threads: int | None) -> int:
+    """Threads that a pass over all of X may use: those asked for, or all."""
+    return n_threads or engine.available_threads()
+
+
 def layer_codes(activation: str, out_activation: str, sizes: Sequence[int]) -> list[int]:
     """The code of the activation of every layer after the input."""
     return [ACTIVATIONS[activation]] * (len(sizes) - 2) + [ACTIVATIONS[out_activation]]
