@@ -16,6 +16,7 @@ from fastnet.kernels.lanes import CACHE_LINE, lanes_of
 from fastnet.kernels.skip import BITS, SIDE, WIDEST
 from fastnet.kernels.tile import NV
 
+COPIED = 1.2  # work in a row of weights of which a transposed copy is kept, in that of one without
 EMPTY = 0.1  # of the work in an input that is never zero goes to one that is always
 ALIASED = 2048  # rows this many bytes apart fall into the same cache sets: such rows get one more vector
 
@@ -36,6 +37,12 @@ def _shares(work: np.ndarray, n: int) -> np.ndarray:
 
 def round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
+
+
+def row_stride(n: int, lanes: int, itemsize: int) -> int:
+    """From a row of n numbers to the next: whole vectors, and not a multiple of ALIASED bytes."""
+    n = round_up(n, lanes)
+    return n + lanes if n * itemsize % ALIASED == 0 else n
 
 
 @dataclass(frozen=True)
@@ -172,32 +179,21 @@ class Workspace:
         plan[p.GRAIN] = SIDE if input == p.SKIP else 2
         plan[p.RULE], plan[p.LOSS] = rule, loss
         plan[p.FACTOR], plan[p.ROW_LOSS] = offsets.take(chunk), offsets.take(chunk)
-        self.units = self._units(width)
+        self.units, work, half = self._units(width, np.ones(sizes[0]) if densities is None else densities + EMPTY)
         plan[p.N_UNITS] = len(self.units)
         plan[p.SQUARES] = offsets.take(2 * lanes * len(self.units))
         plan[p.SCRATCH_SIZE] = round_up(
-            max(WIDEST // NV * width**2, *(layer.end - layer.bias for layer in self.panels)) + chunk * width, 64
+            max(WIDEST // NV * width**2, *(layer.end - layer.bias for layer in self.panels)), 64
         )
         plan[p.SCRATCH] = offsets.take(threads * int(plan[p.SCRATCH_SIZE]))
-        plan[p.INPUTS] = plan[p.SCRATCH] + plan[p.SCRATCH_SIZE] - chunk * width
 
-        strides = [round_up(n, lanes) for n in sizes]
-        strides = [n + lanes if n * dtype.itemsize % ALIASED == 0 else n for n in strides]
-        starts = [offsets.take(chunk * n if l or input != p.LISTS else 0) for l, n in enumerate(strides)]
-        for l, layer in enumerate(self.panels):
-            last = l == len(self.panels) - 1
-            layers[l, p.FAN_IN], layers[l, p.FAN_OUT], layers[l, p.VECTORS] = layer.fan_in, layer.fan_out, layer.vectors
-            layers[l, p.WEIGHTS], layers[l, p.PANEL], layers[l, p.BIAS] = layer.weights, layer.stride, layer.bias
-            layers[l, p.A_IN], layers[l, p.LD_IN] = starts[l], strides[l]
-            layers[l, p.A_OUT], layers[l, p.LD_OUT] = starts[l + 1], strides[l + 1]
-            layers[l, p.DELTA] = starts[l + 1] if last else offsets.take(chunk * strides[l + 1])
-            layers[l, p.DELTA_PANELS] = offsets.take(chunk * layer.count * width) if trains else 0
-            layers[l, p.ACTIVATION] = activations[l]
+        room = self._place_activations(offsets, chunk, lanes, dtype.itemsize)
+        for row, activation in zip(layers, activations, strict=True):
+            row[p.ACTIVATION] = activation
         plan[p.VALUES] = offsets.take(entries)
-        work = self._work(np.ones(sizes[0]) if densities is None else densities + EMPTY)
         if halves:
-            plan[p.HALF] = width * _shares(work[self.units[:, p.LAYER] == 0], 2)[1]
-            plan[p.Z_HALF] = offsets.take(chunk * strides[1])
+            plan[p.HALF] = half
+            plan[p.Z_HALF] = offsets.take(room)
 
         self.split = {n: _shares(work, n) for n in {threads, 1}}
         self.memory = aligned(offsets.end, dtype)
@@ -216,19 +212,48 @@ class Workspace:
         plan[p.ENDS], plan[p.ENTRIES] = sizes[0], 2 * sizes[0]
         self.lists = np.zeros(2 * sizes[0] + entries if input == p.LISTS else 0, np.int32)
 
-    def _units(self, width: int) -> np.ndarray:
-        """Blocks of ``width`` rows of every W: what one thread updates at a time."""
-        units = [
-            (l, first, min(width, layer.fan_in - first))
-            for l, layer in enumerate(self.panels)
-            for first in range(0, layer.fan_in, width)
-        ]
-        return np.array(units, np.int64)
+    def _place_activations(self, offsets: _Offsets, chunk: int, lanes: int, itemsize: int) -> int:
+        """Give every activation and delta its place; returns the elements of the first layer's."""
+        plan, layers, sizes, width = self.plan, self.layers, self.sizes, NV * lanes
+        block = (chunk + 1) * width  # one row more, or a row's panels would meet in one cache set
+        plan[p.BLOCK] = block
+        places = []  # of X, hidden activations, outputs: (start, row stride, from a panel to the next, elements)
+        for l, n in enumerate(sizes):
+            if l == len(sizes) - 1 or (l == 0 and plan[p.INPUT] != p.DENSE):
+                ld, step = row_stride(n, lanes, itemsize), width
+                room = chunk * ld if l or plan[p.INPUT] != p.LISTS else 0
+            else:
+                ld, step, room = width, block, -(-n // width) * block
+            places.append((offsets.take(room), ld, step, room))
+        for l, layer in enumerate(self.panels):
+            last, row = l == len(self.panels) - 1, layers[l]
+            row[p.FAN_IN], row[p.FAN_OUT], row[p.VECTORS] = layer.fan_in, layer.fan_out, layer.vectors
+            row[p.WEIGHTS], row[p.PANEL], row[p.BIAS] = layer.weights, layer.stride, layer.bias
+            row[p.A_IN], row[p.LD_IN], row[p.BLOCK_IN], _ = places[l]
+            row[p.A_OUT], row[p.LD_OUT], row[p.BLOCK_OUT], _ = places[l + 1]
+            row[p.DELTA_PANELS] = offsets.take(layer.count * block) if plan[p.TRAINS] else 0
+            row[p.DELTA] = row[p.A_OUT] if last else row[p.DELTA_PANELS]
+        return places[1][3]
 
-    def _work(self, input_work: np.ndarray) -> np.ndarray:
-        """Work in each unit, in that of a dense row of one vector."""
-        units = [(input_work[i : i + rows].sum() if l == 0 else rows, self.panels[l]) for l, i, rows in self.units]
-        return np.array([rows * layer.vectors for rows, layer in units])
+    def _units(self, width: int, input_work: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """(blocks of ``width`` rows of every W, what one thread updates at a time; the work in each; first row of the
+        first layer's second half).
+
+        First come the upper halves of all layers, then the lower: two threads own the same rows of the first layer in
+        forward as in the update, and it comes last, to be in the cache of that thread when the next step begins.
+        """
+        units, work, later = [], [], []
+        for l, layer in enumerate(self.panels):
+            first = np.arange(0, layer.fan_in, width)
+            rows = np.minimum(width, layer.fan_in - first)
+            weights = np.add.reduceat(input_work, first) if l == 0 else rows * COPIED
+            units.append(np.stack([np.full(len(first), l), first, rows], axis=1))
+            work.append(weights * layer.vectors)
+            later.append(np.arange(len(first)) >= _shares(work[-1], 2)[1])
+        half = width * int(np.count_nonzero(~later[0]))
+        blocks = np.concatenate(units)
+        order = np.lexsort((-blocks[:, p.LAYER], np.concatenate(later)))
+        return blocks[order], np.concatenate(work)[order], half
 
     def fill(self, value: float) -> None:
         """Overwrite all scratch: a kernel that reads what it did not write shows itself."""

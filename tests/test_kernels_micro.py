@@ -50,11 +50,20 @@ def whole_numbers(rng, shape, dtype, low=-4, high=5):
 
 
 @njit
-def tile(C, ldc, A, lda, B, ldb, K, accumulate, height, vectors, by_rows):
+def tile(C, ldc, A, lda, block, B, K, accumulate, height, vectors, by_rows):
     if by_rows:
-        tile_rows(at(C, 0), ldc, at(A, 0), lda, at(B, 0), ldb, K, accumulate, at(B, 0), height, vectors)
+        tile_rows(at(C, 0), ldc, at(A, 0), lda, at(B, 0), K, accumulate, at(B, 0), block, height, vectors)
     else:
-        tile_columns(at(C, 0), ldc, at(A, 0), lda, at(B, 0), ldb, K, accumulate, at(B, 0), height, vectors)
+        tile_columns(at(C, 0), ldc, at(A, 0), lda, at(B, 0), K, accumulate, at(B, 0), height, vectors)
+
+
+def in_panels(A, width):
+    """(panels of ``width`` columns of A, [panel][row][column] with a row of NaN after each, row stride, block)."""
+    height, K = A.shape
+    panels = np.full((-(-K // width), height + 1, width), np.nan, A.dtype)
+    for k in range(0, K, width):
+        panels[k // width, :height, : min(width, K - k)] = A[:, k : k + width]
+    return panels, width, (height + 1) * width
 
 
 @pytest.mark.parametrize("by_rows", [True, False])
@@ -63,16 +72,18 @@ def tile(C, ldc, A, lda, B, ldb, K, accumulate, height, vectors, by_rows):
 def test_tile(rng, dtype, height, accumulate, by_rows):
     for vectors in range(1, NV + 1):
         width = vectors * lanes_of(dtype.itemsize)
-        for K in (1, 2, 7, 64):
-            A, B = whole_numbers(rng, (height, K + 3), dtype), whole_numbers(rng, (K, width + 5), dtype)
+        panel = NV * lanes_of(dtype.itemsize)
+        for K in (1, 2, 7, 64, panel + 3):
+            A, B = whole_numbers(rng, (height, K), dtype), whole_numbers(rng, (K, panel), dtype)
             C = np.full((height + 1, width + 1), POISON, dtype)
             C[:height, :width] = whole_numbers(rng, (height, width), dtype) if accumulate else np.nan
             wanted = C.copy()
-            tile_loops(wanted[:height, :width], A[:, :K], B[:, :width], accumulate)
-            stored = A if by_rows else np.ascontiguousarray(A.T)
-            tile(C, C.shape[1], stored, stored.shape[1], B, B.shape[1], K, accumulate, height, vectors, by_rows)
-            np.testing.assert_array_equal(C, wanted)
-            assert np.ptp(C[:height, :width]) > 0 or C[:height, :width].size == 1
+            tile_loops(wanted[:height, :width], A, B[:, :width], accumulate)
+            for stored, lda, block in [(A, K, panel), in_panels(A, panel)] if by_rows else [(A.T.copy(), height, 0)]:
+                result = C.copy()
+                tile(result, C.shape[1], stored, lda, block, B, K, accumulate, height, vectors, by_rows)
+                np.testing.assert_array_equal(result, wanted)
+            assert K < 64 or np.ptp(wanted[:height, :width]) > 0
 
 
 @njit

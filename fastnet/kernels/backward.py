@@ -6,7 +6,7 @@ scratch, or in `memory` at GRADIENT where it is summed over several chunks of ro
 
 import numpy as np
 
-from fastnet.functions import SGD_LR
+from fastnet.functions import ADAM, SGD_LR
 from fastnet.kernels import plan as p
 from fastnet.kernels.clip import unit_squares
 from fastnet.kernels.inputs import flag_rows, flags_at, is_bytes
@@ -16,21 +16,21 @@ from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
 from fastnet.kernels.skip import BITS, WIDEST, scatter, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
-from fastnet.kernels.update import N_ROW, add_rows, copy_block, prefetch_block, transpose_square, update_block
+from fastnet.kernels.update import N_ROW, add_rows, prefetch_block, transpose_square, update_block
 
 
 @serial
-def dense_gradient(memory, g, ldg, inputs, delta, vectors, rows, n, accumulate, ahead, ahead_step):
-    """g (rows, up to NV vectors) = inputs^T delta over n samples; inputs and delta are panels.
+def dense_gradient(memory, g, inputs, ld_in, delta, vectors, rows, n, accumulate, w, moments, also):
+    """g (rows, up to NV vectors) = inputs^T delta over n samples; g, inputs and delta are panels.
 
-    The first tile fetches the weights at ``ahead`` that the optimizer will want, the next their moments.
+    Tile by tile the weights at ``w``, their first moments and what is at ``also`` are fetched for the optimizer.
     """
-    width, i = NV * lanes(at(memory, 0)), 0
+    width, i, ahead = NV * lanes(at(memory, 0)), 0, w
     while i < rows:
-        height, c, a = tile_height(rows - i), at(memory, g + i * ldg), at(memory, inputs + i)
-        tile_columns(c, ldg, a, width, at(memory, delta), width, n, accumulate, at(memory, ahead), height, vectors)
+        height, c, a = tile_height(rows - i), at(memory, g + i * width), at(memory, inputs + i)
+        tile_columns(c, width, a, ld_in, at(memory, delta), n, accumulate, at(memory, ahead), height, vectors)
         i += height
-        ahead += ahead_step
+        ahead = also if ahead == w + moments else w + moments
 
 
 @serial
@@ -39,7 +39,7 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
     layer = layers[0]
     lane, ld_in, step = lanes(at(memory, 0)), layer[p.LD_IN], layer[p.FAN_IN] * BITS
     width, table = NV * lane, at(memory, plan[p.TABLE])
-    panel = plan[p.CHUNK] * width
+    panel = plan[p.BLOCK]
     delta = at(memory, layer[p.DELTA_PANELS] + v // NV * panel)
     if plan[p.INPUT] == p.SKIP:
         columns, values = at(flags, plan[p.FLAGS_T] + row * BITS), at(memory, layer[p.A_IN] + row)
@@ -57,13 +57,19 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
         walk_list(at(memory, g + i * width), panel_g, entry, values, count, delta, width, panel, vectors)
 
 
+@inlined
+def transposed_at(layer, v, row, width):
+    """Where the transposed copy of a block of W is: rows row.. and vectors v.. of its columns."""
+    return layer[p.TRANSPOSED] + row // width * layer[p.PANEL_T] + v // NV * width * width
+
+
 @serial
 def transpose_block(memory, layer, v, vectors, row):
     """Bring the transposed copy of W up to date: rows row.. and vectors v.. of its columns, a square block."""
     lane = lanes(at(memory, 0))
     width = NV * lane
     source = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + row * width
-    target = layer[p.TRANSPOSED] + row // width * layer[p.PANEL_T] + v * lane * width
+    target = transposed_at(layer, v, row, width)
     for a in range(0, width, lane):
         for b in range(0, vectors * lane, lane):
             transpose_square(at(memory, target + b * width + a), at(memory, source + a * width + b), width)
@@ -94,7 +100,7 @@ def bias_update(memory, coefficients, scratch, squares, layer, n, update, accumu
     if not accumulate:
         clear(at(memory, g), size)
     for v in range(0, layer[p.VECTORS], NV):
-        delta = at(memory, layer[p.DELTA_PANELS] + v * lane * plan[p.CHUNK])
+        delta = at(memory, layer[p.DELTA_PANELS] + v // NV * plan[p.BLOCK])
         add_rows(at(memory, g + v * lane), delta, NV * lane, n, min(NV, layer[p.VECTORS] - v))
     if update:
         b = layer[p.BIAS]
@@ -112,11 +118,7 @@ def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n
     l, row, rows = unit[p.LAYER], unit[p.FIRST_ROW], unit[p.ROWS]
     layer, lane = layers[l], lanes(at(memory, 0))
     width, skip, stored = NV * lane, l == 0 and plan[p.INPUT] != p.DENSE, plan[p.GRADIENT]
-    inputs = plan[p.INPUTS] + scratch - plan[p.SCRATCH]
-    if not skip:
-        # This block of columns of the activations meets every panel of the delta: contiguous, it stays in L1.
-        source = at(memory, layer[p.A_IN] + row)
-        copy_block(at(memory, inputs), width, source, layer[p.LD_IN], n, (rows + lane - 1) // lane)
+    inputs = layer[p.A_IN] + row // width * layer[p.BLOCK_IN]  # this panel meets every panel of the delta
     v = np.int64(0)  # a literal would be a type of its own
     while v < layer[p.VECTORS]:
         left = layer[p.VECTORS] - v
@@ -129,8 +131,14 @@ def update_unit(X, memory, flags, lists, coefficients, scratch, squares, unit, n
                     prefetch_panel(memory, w + q // NV * layer[p.PANEL], rows, plan)
             skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n, accumulate, plan, layers)
         else:
-            delta = layer[p.DELTA_PANELS] + v // NV * plan[p.CHUNK] * width
-            dense_gradient(memory, g, width, inputs, delta, vectors, rows, n, accumulate, w, plan[p.MOMENTS])
+            delta, also = layer[p.DELTA_PANELS] + v // NV * plan[p.BLOCK], w
+            if plan[p.RULE] == ADAM:
+                also = w + 2 * plan[p.MOMENTS]
+            elif l > 0:
+                also = transposed_at(layer, v, row, width)
+            dense_gradient(
+                memory, g, inputs, layer[p.LD_IN], delta, vectors, rows, n, accumulate, w, plan[p.MOMENTS], also
+            )
         if update:
             for q in range(0, vectors, NV):
                 part, w_q, g_q = min(NV, vectors - q), w + q // NV * layer[p.PANEL], g + q // NV * panel_g
@@ -150,7 +158,7 @@ def scatter_update(X, memory, flags, samples, first, last, n, lr, plan, layers):
     layer = layers[0]
     lane, K = lanes(at(memory, 0)), layer[p.FAN_IN]
     width, numbers, table = NV * lane, flag_rows(X, plan), at(memory, plan[p.TABLE])
-    panel = plan[p.CHUNK] * width
+    panel = plan[p.BLOCK]
     start = min(first, K - BITS)  # a block of flags must not reach beyond its row
     v = np.int64(0)
     while v < layer[p.VECTORS]:

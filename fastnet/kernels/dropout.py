@@ -11,7 +11,8 @@ from numba import carray
 from fastnet.functions import RELU, SIGMOID, TANH
 from fastnet.kernels import plan as p
 from fastnet.kernels.jit import inlined, serial
-from fastnet.kernels.lanes import at
+from fastnet.kernels.lanes import at, lanes
+from fastnet.kernels.tile import NV
 
 
 def drop_threshold(dropout: float) -> int:
@@ -43,20 +44,29 @@ def is_kept(unit, low, high, threshold):
     return (x ^ (x >> np.uint32(16))) >= threshold
 
 
+@inlined
+def panel_row(memory, layer, start, r, unit):
+    """What one panel, that which begins with ``unit``, holds of row r of A_OUT or DELTA at ``start``."""
+    width = NV * lanes(at(memory, 0))
+    row = start + unit // width * layer[p.BLOCK_OUT] + r * layer[p.LD_OUT]
+    return carray(at(memory, row), (min(width, layer[p.FAN_OUT] - unit),))
+
+
 @serial
 def drop_units(memory, layer, number, start, first, last, plan):
     """A_OUT of hidden layer ``number`` = A / (1 - p) for the units kept and 0 for the others, p = DROPOUT / 2^32.
 
     Rows first <= r < last of a chunk that begins ``start`` rows after those seen before this call.
     """
-    units, threshold = layer[p.FAN_OUT], np.uint32(plan[p.DROPOUT])
+    units, width, threshold = layer[p.FAN_OUT], NV * lanes(at(memory, 0)), np.uint32(plan[p.DROPOUT])
     factor, zero = memory.dtype.type(1 / (1 - plan[p.DROPOUT] / 2**32)), memory.dtype.type(0)
     for r in range(first, last):
         key = key_of(start + r, number, plan)
         low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
-        a = carray(at(memory, layer[p.A_OUT] + r * layer[p.LD_OUT]), (units,))
-        for j in range(units):
-            a[j] = a[j] * factor if is_kept(j, low, high, threshold) else zero
+        for first_unit in range(0, units, width):
+            a = panel_row(memory, layer, layer[p.A_OUT], r, first_unit)
+            for j in range(a.size):
+                a[j] = a[j] * factor if is_kept(first_unit + j, low, high, threshold) else zero
 
 
 @serial
@@ -66,23 +76,24 @@ def dropped_derivative(memory, layer, number, start, first, last, plan):
     The derivative wants f(Z), and A_OUT holds f(Z) / (1 - p): multiplying it back costs a rounding, and is right for
     every unit kept. A zero does not tell a dropped unit (tanh of zero is one), so the hash is taken again.
     """
-    units, threshold, code = layer[p.FAN_OUT], np.uint32(plan[p.DROPOUT]), layer[p.ACTIVATION]
-    share = 1 - plan[p.DROPOUT] / 2**32
+    units, width, threshold = layer[p.FAN_OUT], NV * lanes(at(memory, 0)), np.uint32(plan[p.DROPOUT])
+    code, share = layer[p.ACTIVATION], 1 - plan[p.DROPOUT] / 2**32
     keep, factor = memory.dtype.type(share), memory.dtype.type(1 / share)
     zero, one = memory.dtype.type(0), memory.dtype.type(1)
     for r in range(first, last):
         key = key_of(start + r, number, plan)
         low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
-        a = carray(at(memory, layer[p.A_OUT] + r * layer[p.LD_OUT]), (units,))
-        delta = carray(at(memory, layer[p.DELTA] + r * layer[p.LD_OUT]), (units,))
-        if code == SIGMOID:
-            for j in range(units):
-                delta[j] *= a[j] * keep * (one - a[j] * keep)
-        elif code == TANH:
-            for j in range(units):
-                delta[j] *= one - a[j] * keep * a[j] * keep
-        elif code == RELU:
-            for j in range(units):
-                delta[j] = zero if a[j] <= zero else delta[j]
-        for j in range(units):
-            delta[j] = delta[j] * factor if is_kept(j, low, high, threshold) else zero
+        for first_unit in range(0, units, width):
+            a = panel_row(memory, layer, layer[p.A_OUT], r, first_unit)
+            delta = panel_row(memory, layer, layer[p.DELTA], r, first_unit)
+            if code == SIGMOID:
+                for j in range(a.size):
+                    delta[j] *= a[j] * keep * (one - a[j] * keep)
+            elif code == TANH:
+                for j in range(a.size):
+                    delta[j] *= one - a[j] * keep * a[j] * keep
+            elif code == RELU:
+                for j in range(a.size):
+                    delta[j] = zero if a[j] <= zero else delta[j]
+            for j in range(a.size):
+                delta[j] = delta[j] * factor if is_kept(first_unit + j, low, high, threshold) else zero

@@ -7,7 +7,6 @@ before, 71 this way).
 """
 
 import numpy as np
-from numba import carray
 
 from fastnet.kernels import plan as p
 from fastnet.kernels.elementwise import activate
@@ -19,6 +18,7 @@ from fastnet.kernels.products import PRODUCT, layer_forward
 from fastnet.kernels.shapes import group_width
 from fastnet.kernels.skip import BITS, SIDE, walk
 from fastnet.kernels.tile import NV
+from fastnet.kernels.update import add_block
 
 
 @serial
@@ -28,13 +28,15 @@ def skip_forward(X, memory, flags, samples, first, last, begin, end, out, plan, 
     n, ld, K = lanes(at(memory, 0)), layer[p.LD_OUT], layer[p.FAN_IN]
     width, order, table = NV * n, at(samples, flag_rows(X, plan) + first), at(memory, plan[p.TABLE])
     values, bytes_ = at(memory, layer[p.A_IN] + first * layer[p.LD_IN] + begin), flags_at(X, flags, begin)
-    v = np.int64(0)  # a literal would be a type of its own and compile everything below twice
+    block = layer[p.BLOCK_OUT]
+    v = np.int64(0)
     while v < layer[p.VECTORS]:
         vectors = group_width(layer[p.VECTORS] - v)
         panel = layer[p.WEIGHTS] + v // NV * layer[p.PANEL] + begin * width
         walk(
-            at(memory, out + first * ld + v * n), ld, width, last - first, order, 1, bytes_, K, BITS, end - begin,
-            is_bytes(X), table, values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0, vectors,
+            at(memory, out + v // NV * block + first * ld), ld, block, last - first, order, 1, bytes_, K, BITS,
+            end - begin, is_bytes(X), table, values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0,
+            vectors,
         )  # fmt: skip
         v += vectors
 
@@ -42,14 +44,16 @@ def skip_forward(X, memory, flags, samples, first, last, begin, end, out, plan, 
 @serial
 def activate_rows(memory, layer, first, last, activation):
     """A_OUT = f(A_OUT + b)."""
-    z, bias = at(memory, layer[p.A_OUT] + first * layer[p.LD_OUT]), at(memory, layer[p.BIAS])
-    activate(z, layer[p.LD_OUT], bias, last - first, layer[p.VECTORS], activation)
+    n, ld = lanes(at(memory, 0)), layer[p.LD_OUT]
+    for v in range(0, layer[p.VECTORS], NV):
+        z = at(memory, layer[p.A_OUT] + v // NV * layer[p.BLOCK_OUT] + first * ld)
+        activate(z, ld, at(memory, layer[p.BIAS] + v * n), last - first, min(NV, layer[p.VECTORS] - v), activation)
 
 
 @serial
 def first_layer(X, indices, indptr, memory, flags, samples, first, last, plan, layers, activation):
     """A_OUT = f(X W + b) for the rows first <= r < last of the batch, from all inputs."""
-    layer = layers[0]
+    layer, none = layers[0], np.int64(0)  # a literal would be a type of its own and compile what it is passed to twice
     inputs, out = layer[p.FAN_IN], layer[p.A_OUT]
     if plan[p.INPUT] == p.LISTS:
         lists_forward(X, indices, indptr, memory, samples, first, last, layers)
@@ -57,12 +61,12 @@ def first_layer(X, indices, indptr, memory, flags, samples, first, last, plan, l
     elif plan[p.INPUT] == p.SKIP:
         for r in range(first, last, SIDE):
             block = min(r + SIDE, last)
-            prepare_flags(X, memory, flags, samples, r, block, last, 0, inputs, plan, layers)
-            skip_forward(X, memory, flags, samples, r, block, 0, inputs, out, plan, layers)
+            prepare_flags(X, memory, flags, samples, r, block, last, none, inputs, plan, layers)
+            skip_forward(X, memory, flags, samples, r, block, none, inputs, out, plan, layers)
             activate_rows(memory, layer, r, block, activation)
     else:
-        gather(X, memory, samples, first, last, 0, inputs, plan, layers)
-        layer_forward(memory, layer, first, last, 0, inputs, out, activation)
+        gather(X, memory, samples, first, last, none, inputs, plan, layers)
+        layer_forward(memory, layer, first, last, none, inputs, out, activation)
 
 
 @serial
@@ -75,7 +79,7 @@ def half_layer(X, memory, flags, samples, first, last, begin, end, out, plan, la
             skip_forward(X, memory, flags, samples, r, block, begin, end, out, plan, layers)
     else:
         gather(X, memory, samples, first, last, begin, end, plan, layers)
-        layer_forward(memory, layers[0], first, last, begin, end, out, PRODUCT)
+        layer_forward(memory, layers[0], first, last, begin, end, out, np.int64(PRODUCT))
 
 
 @serial
@@ -86,7 +90,7 @@ def share_of_inputs(thread, threads, n, X, memory, flags, samples, plan, layers)
     start, stop = 2 * grains * thread // threads, 2 * grains * (thread + 1) // threads
     first, last = start * grain, min(n, min(stop, grains) * grain)
     if first < last:
-        half_layer(X, memory, flags, samples, first, last, 0, half, layers[0, p.A_OUT], plan, layers)
+        half_layer(X, memory, flags, samples, first, last, np.int64(0), half, layers[0, p.A_OUT], plan, layers)
     first, last = max(start - grains, 0) * grain, min(n, (stop - grains) * grain)
     if first < last:
         half_layer(X, memory, flags, samples, first, last, half, inputs, plan[p.Z_HALF], plan, layers)
@@ -94,13 +98,11 @@ def share_of_inputs(thread, threads, n, X, memory, flags, samples, plan, layers)
 
 @serial
 def join_halves(memory, first, last, plan, layers, activation):
-    """A_OUT = f(Z of one half + Z of the other + b), a few rows at a time."""
+    """A_OUT = f(Z of one half + Z of the other + b)."""
     layer = layers[0]
     ld = layer[p.LD_OUT]
-    for r in range(first, last, SIDE):
-        block = min(r + SIDE, last)
-        z = carray(at(memory, layer[p.A_OUT] + r * ld), ((block - r) * ld,))
-        rest = carray(at(memory, plan[p.Z_HALF] + r * ld), ((block - r) * ld,))
-        for i in range(z.size):
-            z[i] += rest[i]
-        activate_rows(memory, layer, r, block, activation)
+    for v in range(0, layer[p.VECTORS], NV):
+        start = v // NV * layer[p.BLOCK_OUT] + first * ld
+        z, rest = at(memory, layer[p.A_OUT] + start), at(memory, plan[p.Z_HALF] + start)
+        add_block(z, ld, rest, ld, last - first, min(NV, layer[p.VECTORS] - v))
+    activate_rows(memory, layer, first, last, activation)

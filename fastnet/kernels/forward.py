@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, IDENTITY, MSE, POISSON, SIGMOID
 from fastnet.kernels import plan as p
 from fastnet.kernels.dropout import drop_units, dropped_derivative
@@ -30,7 +32,7 @@ def network_forward(X, indices, indptr, memory, flags, samples, start, first, la
         if plan[p.DROPOUT]:
             drop_units(memory, layers[l - 1], l - 1, start, first, last, plan)
         activation = IDENTITY if l == final else layer[p.ACTIVATION]
-        layer_forward(memory, layer, first, last, 0, layer[p.FAN_IN], layer[p.A_OUT], activation)
+        layer_forward(memory, layer, first, last, np.int64(0), layer[p.FAN_IN], layer[p.A_OUT], activation)
 
 
 @inlined
@@ -106,37 +108,30 @@ def output_loss(memory, samples, labels, targets, weights, first, last, scale, p
 @serial
 def network_backward(memory, start, first, last, plan, layers):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
-    n = lanes(at(memory, 0))
     for l in range(plan[p.N_LAYERS] - 1, 0, -1):
         layer, below = layers[l], layers[l - 1]
-        source, ld, K = layer[p.DELTA], below[p.LD_OUT], layer[p.FAN_OUT]
+        source, ld, block, K = layer[p.DELTA], below[p.LD_OUT], layer[p.BLOCK_OUT], layer[p.FAN_OUT]
         for v in range(0, below[p.VECTORS], NV):
             vectors = min(NV, below[p.VECTORS] - v)
-            panel, target = layer[p.TRANSPOSED] + v // NV * layer[p.PANEL_T], below[p.DELTA] + v * n
+            panel, place = layer[p.TRANSPOSED] + v // NV * layer[p.PANEL_T], v // NV * below[p.BLOCK_OUT]
             ahead = panel + layer[p.PANEL_T] if v + NV < below[p.VECTORS] else panel
-            product(memory, target, ld, source, layer[p.LD_OUT], panel, K, first, last, vectors, ahead)
+            target = below[p.DELTA] + place
+            product(memory, target, ld, source, layer[p.LD_OUT], block, panel, K, first, last, vectors, ahead)
             if not plan[p.DROPOUT]:
-                a = at(memory, below[p.A_OUT] + v * n + first * ld)
-                derivative(at(memory, target + first * ld), a, ld, last - first, vectors, below[p.ACTIVATION])
+                delta, a = at(memory, target + first * ld), at(memory, below[p.A_OUT] + place + first * ld)
+                derivative(delta, a, ld, last - first, vectors, below[p.ACTIVATION])
         if plan[p.DROPOUT]:
             dropped_derivative(memory, below, l - 1, start, first, last, plan)
-        pack_delta(memory, below, first, last, plan)
 
 
 @serial
 def pack_delta(memory, layer, first, last, plan):
-    """Copy rows of a delta into panels, which the weight gradient streams: strided, they would miss the TLB."""
-    width, ld, chunk = NV * lanes(at(memory, 0)), layer[p.LD_OUT], plan[p.CHUNK]
+    """Copy rows of the outputs' delta into panels."""
+    width, ld = NV * lanes(at(memory, 0)), layer[p.LD_OUT]
     for v in range(0, layer[p.VECTORS], NV):
-        source, target = layer[p.DELTA] + v // NV * width, layer[p.DELTA_PANELS] + v // NV * chunk * width
-        copy_block(
-            at(memory, target + first * width),
-            width,
-            at(memory, source + first * ld),
-            ld,
-            last - first,
-            min(NV, layer[p.VECTORS] - v),
-        )
+        source = at(memory, layer[p.DELTA] + v // NV * layer[p.BLOCK_OUT] + first * ld)
+        target = at(memory, layer[p.DELTA_PANELS] + v // NV * plan[p.BLOCK] + first * width)
+        copy_block(target, width, source, ld, last - first, min(NV, layer[p.VECTORS] - v))
 
 
 @serial

@@ -11,8 +11,9 @@ from numba.extending import overload
 
 from fastnet.kernels import plan as p
 from fastnet.kernels.jit import inlined, serial
-from fastnet.kernels.lanes import at, prefetch
+from fastnet.kernels.lanes import at, lanes, prefetch
 from fastnet.kernels.skip import BITS, SIDE, transpose_bytes
+from fastnet.kernels.tile import NV
 
 AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
 
@@ -95,11 +96,15 @@ def raise_flags(target, source, n):
 @serial
 def gather(X, memory, samples, first, last, begin, end, plan, layers):
     """Copy inputs begin <= k < end of rows first <= r < last of the batch, X[samples[r]], into the input buffer."""
-    n, ld, a_in = layers[0, p.FAN_IN], layers[0, p.LD_IN], layers[0, p.A_IN] + begin
-    unit = memory[plan[p.TABLE] + 1]
+    layer, width, unit = layers[0], NV * lanes(at(memory, 0)), memory[plan[p.TABLE] + 1]
+    n, block = layer[p.FAN_IN], layer[p.BLOCK_IN]
+    piece = end - begin if block == width else width  # of a row that is contiguous in the buffer
     for r in range(first, last):
         prefetch(at(X, samples[min(r + AHEAD, last - 1)] * n + begin), end - begin)
-        read_row(at(memory, a_in + r * ld), at(X, samples[r] * n + begin), end - begin, unit)
+        target = layer[p.A_IN] + r * layer[p.LD_IN]
+        for k in range(begin, end, piece):
+            source, count = at(X, samples[r] * n + k), min(piece, end - k)
+            read_row(at(memory, target + k // width * block), source, count, unit)
 
 
 @serial

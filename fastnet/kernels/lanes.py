@@ -81,10 +81,12 @@ class Emit:
     def store(self, value, pointer, offset=0):
         self.b.store(value, self.b.bitcast(self.gep(pointer, offset), self.vec.as_pointer())).align = self.itemsize
 
-    def prefetch(self, pointer, offset=0, write=0):
-        """Ask for the cache line at ``pointer[offset]`` (all levels; ``write`` 1 if it will be written)."""
+    def prefetch(self, pointer, offset=0, write=0, near=3):
+        """Ask for the cache line at ``pointer[offset]``, to be written soon (``write`` 1) or read; ``near`` 3 is into
+        all caches, 2 into all but L1.
+        """
         byte = self.b.bitcast(self.gep(pointer, offset), I8.as_pointer())
-        flags = [ir.Constant(I32, x) for x in (write, 3, 1)]
+        flags = [ir.Constant(I32, x) for x in (write, near, 1)]
         self.call("llvm.prefetch.p0", VOID, byte, *flags)
 
     def constant(self, x):

@@ -21,16 +21,17 @@ def lists_forward(X, indices, indptr, memory, samples, first, last, layers):
 
 def _lists_forward(X, indices, indptr, memory, samples, first, last, layers):
     layer = layers[0]
-    n, out, ld = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT]
+    n, out, ld, block = lanes(at(memory, 0)), layer[p.A_OUT], layer[p.LD_OUT], layer[p.BLOCK_OUT]
     for r in range(first, last):
         begin, end = indptr[samples[r]], indptr[samples[r] + 1]
-        clear(at(memory, out + r * ld), ld)
+        for panel in range(0, layer[p.VECTORS], NV):
+            clear(at(memory, out + r * ld + panel // NV * block), min(NV, layer[p.VECTORS] - panel) * n)
         v = np.int64(0)
         while v < layer[p.VECTORS]:
             width = group_width(layer[p.VECTORS] - v)
-            panel, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v * n)
+            W, target = layer[p.WEIGHTS] + v // NV * layer[p.PANEL], at(memory, out + r * ld + v // NV * block)
             row, values = at(indices, begin), at(X, begin)
-            walk_list(target, NV * n, row, values, end - begin, at(memory, panel), NV * n, layer[p.PANEL], width)
+            walk_list(target, block, row, values, end - begin, at(memory, W), NV * n, layer[p.PANEL], width)
             v += width
 
 

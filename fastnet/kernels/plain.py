@@ -98,9 +98,9 @@ def add_tile(C, ldc, edge, A, lda, by_rows, panel, depth, height, columns):
         for i in range(height):
             pad(plus(edge, i * width), plus(C, i * ldc), columns, width)
     if by_rows:
-        tile_rows(c, ld, A, lda, panel, width, depth, True, panel, height, vectors)
+        tile_rows(c, ld, A, lda, panel, depth, True, panel, width, height, vectors)
     else:
-        tile_columns(c, ld, A, lda, panel, width, depth, True, panel, height, vectors)
+        tile_columns(c, ld, A, lda, panel, depth, True, panel, height, vectors)
     if not whole:
         for i in range(height):
             copy(plus(C, i * ldc), plus(edge, i * width), columns)

@@ -2,6 +2,10 @@
 
 Sizes and offsets travel as data, so that another width, depth, batch or activation compiles nothing new. Offsets count
 elements of `memory`, the one array that holds weights, moments and scratch.
+
+Activations and deltas lie in panels, [panel of NV vectors of columns][row][NV vectors], as weights do: every product
+and every gradient then streams memory. Row-major are X where zeros are skipped and the outputs, whose rows the loss
+takes whole: panels side by side, with a row's width for row stride and a panel's for block.
 """
 
 # Columns of layers (L, N_COLUMNS), one row for each weight matrix.
@@ -14,15 +18,17 @@ elements of `memory`, the one array that holds weights, moments and scratch.
     TRANSPOSED,  # panels of W transposed, [panel over fan_in][fan_out, padded][NV vectors]; not for the first layer
     PANEL_T,
     BIAS,
-    A_IN,  # activations that enter, row-major
-    LD_IN,
+    A_IN,  # activations that enter
+    LD_IN,  # from a row to the next
+    BLOCK_IN,  # from a panel to the next
     A_OUT,  # activations that leave; the last layer's become its delta
     LD_OUT,
-    DELTA,  # dLoss/dZ of this layer, row stride LD_OUT
-    DELTA_PANELS,  # the same in panels, [panel][row][NV vectors]
+    BLOCK_OUT,
+    DELTA,  # dLoss/dZ of this layer, strides as of A_OUT
+    DELTA_PANELS,  # the same in panels: the same place, but for the last layer
     ACTIVATION,
-) = range(15)
-N_COLUMNS = 15
+) = range(17)
+N_COLUMNS = 17
 
 # Entries of plan.
 (
@@ -46,7 +52,7 @@ N_COLUMNS = 15
     SQUARES,  # one vector for each unit: sums of squared weights
     SCRATCH,  # per thread, SCRATCH_SIZE elements
     SCRATCH_SIZE,
-    INPUTS,  # a block of columns of the activations per thread, SCRATCH_SIZE apart
+    BLOCK,  # from a panel of activations or deltas to the next, [row][NV vectors]
     FLAGS_T,  # offset in `flags` of the transposed flags of a batch, [block of 64 rows][input][row]
     COUNTS,  # in `lists`: entries of each input in the batch, where they end, their rows; their values in `memory`
     ENDS,

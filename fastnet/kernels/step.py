@@ -1,9 +1,9 @@
 """The compiled entries that train and predict: they only split the work of a step among threads.
 
-A step has three parallel regions: inputs (the first layer's sums; fastnet.kernels.first), rows (the rest of forward,
-loss, backward), weights (gradient and optimizer). Small steps leave the first layer to rows. A thread owns the sums,
-the rows, the weights that it writes, and each sum has one order, so the bits do not depend on the number of threads.
-A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
+A step has three parts, each a parallel region: inputs (the first layer's sums; fastnet.kernels.first), rows (the rest
+of forward, loss, backward), units (gradient and optimizer). Small steps leave the first layer to rows. A thread owns
+the sums, the rows, the weights that it writes, and each sum has one order, so the bits do not depend on the number of
+threads. A batch longer than CHUNK rows goes through in chunks, its gradient summed in index order.
 """
 
 import numpy as np
@@ -18,8 +18,10 @@ from fastnet.kernels.first import share_of_inputs
 from fastnet.kernels.floats import flush_denormals, restore_denormals
 from fastnet.kernels.forward import network_forward, output_loss, share_of_rows
 from fastnet.kernels.inputs import choose
-from fastnet.kernels.jit import inlined, parallel_entry, serial
+from fastnet.kernels.jit import entry, inlined, parallel, serial
 from fastnet.kernels.lanes import at, lanes
+
+INPUTS, ROWS, UNITS, PARTS = range(4)
 
 
 @inlined
@@ -40,7 +42,42 @@ def sum_of_squares(memory, units, plan):
     return total
 
 
-@parallel_entry
+@serial
+def share(
+    part, thread, threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags, samples, lists,
+    coefficients, units, split, last, accumulate, plan, layers,
+):  # fmt: skip
+    """What one thread does in one part of a step, for n rows of the batch from ``start`` on."""
+    state = flush_denormals()
+    if part == INPUTS:
+        share_of_inputs(thread, threads, n, X, memory, flags, samples, plan, layers)
+    elif part == ROWS:
+        share_of_rows(
+            thread, threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags, samples,
+            plan, layers,
+        )  # fmt: skip
+    else:
+        share_of_units(
+            thread, n, X, indices, indptr, memory, flags, samples, lists, coefficients, units, split, last, accumulate,
+            plan, layers,
+        )  # fmt: skip
+    restore_denormals(state)
+
+
+@parallel
+def region(
+    part, threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags, samples, lists,
+    coefficients, units, split, last, accumulate, plan, layers,
+):  # fmt: skip
+    """All shares of one part of a step, each in a thread of its own."""
+    for t in prange(threads):
+        share(
+            part, np.int64(t), threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags,
+            samples, lists, coefficients, units, split, last, accumulate, plan, layers,
+        )  # fmt: skip
+
+
+@entry
 def train_steps(
     losses, memory, flags, samples, lists, X, indices, indptr, labels, targets, weights, order, batch_size,
     coefficients, update, plan, layers, units, split,
@@ -61,41 +98,18 @@ def train_steps(
             if clips and last:
                 shorten_step(memory, row, units.shape[0], plan)
             choose(samples, order, start, 0, n, plan)
-            if threads == 1:
-                state = flush_denormals()
-                if plan[p.HALF]:
-                    share_of_inputs(np.int64(0), threads, n, X, memory, flags, samples, plan, layers)
-                share_of_rows(
-                    np.int64(0), threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags,
-                    samples, plan, layers,
-                )  # fmt: skip
-                loss += sum_of_losses(memory, n, plan)
-                share_of_units(
-                    np.int64(0), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last,
-                    accumulate, plan, layers,
-                )  # fmt: skip
-                restore_denormals(state)
-            else:
-                if plan[p.HALF]:
-                    for t in prange(threads):
-                        state = flush_denormals()
-                        share_of_inputs(np.int64(t), threads, n, X, memory, flags, samples, plan, layers)
-                        restore_denormals(state)
-                for t in prange(threads):
-                    state = flush_denormals()
-                    share_of_rows(
-                        np.int64(t), threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory,
-                        flags, samples, plan, layers,
+            for part in range(INPUTS if plan[p.HALF] else ROWS, PARTS):
+                if threads == 1:
+                    share(
+                        part, np.int64(0), threads, n, X, indices, indptr, start, labels, targets, weights, scale,
+                        memory, flags, samples, lists, row, units, split, last, accumulate, plan, layers,
                     )  # fmt: skip
-                    restore_denormals(state)
-                loss += sum_of_losses(memory, n, plan)
-                for t in prange(threads):
-                    state = flush_denormals()
-                    share_of_units(
-                        np.int64(t), n, X, indices, indptr, memory, flags, samples, lists, row, units, split, last,
-                        accumulate, plan, layers,
+                else:
+                    region(
+                        part, threads, n, X, indices, indptr, start, labels, targets, weights, scale, memory, flags,
+                        samples, lists, row, units, split, last, accumulate, plan, layers,
                     )  # fmt: skip
-                    restore_denormals(state)
+            loss += sum_of_losses(memory, n, plan)
             start += n
         losses[step, 0] = loss
         losses[step, 1] = 0.5 * row[L2] * sum_of_squares(memory, units, plan) if update else 0.0
@@ -160,7 +174,19 @@ def share_of_prediction(
     restore_denormals(state)
 
 
-@parallel_entry
+@parallel
+def region_of_prediction(
+    threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers,
+):  # fmt: skip
+    """All shares of a prediction, each in a thread of its own."""
+    for t in prange(threads):
+        share_of_prediction(
+            np.int64(t), threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels,
+            targets, plan, layers,
+        )  # fmt: skip
+
+
+@entry
 def predict_rows(
     outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan, layers, threads, n,
 ):  # fmt: skip
@@ -171,8 +197,7 @@ def predict_rows(
             targets, plan, layers,
         )  # fmt: skip
     else:
-        for t in prange(threads):
-            share_of_prediction(
-                np.int64(t), threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr,
-                labels, targets, plan, layers,
-            )  # fmt: skip
+        region_of_prediction(
+            threads, n, outputs, classes, row_loss, memory, flags, samples, X, indices, indptr, labels, targets, plan,
+            layers,
+        )  # fmt: skip

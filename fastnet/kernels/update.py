@@ -63,22 +63,26 @@ def _update(e, rule, w, first, second, squares, g, coefficients, rows, vectors, 
     c = [e.splat(b.load(e.gep(coefficients, i))) for i in range(N_ROW)]
     keep = b.fsub(e.constant(1.0), c[DECAY])
 
-    def row(i, total):
-        start, start_g = b.mul(i, ld), b.mul(i, ldg)
+    def vector(i, j, total):
+        column = b.mul(j, const(e.lanes))
+        at = b.add(b.mul(i, ld), column)
+        old = e.load(w, at)
+        gradient = e.fma(c[L2], old, e.load(g, b.add(b.mul(i, ldg), column)))
+        step = RULES[rule](e, gradient, c, at, first, second)
+        e.store(b.fsub(b.fmul(old, keep), step), w, at)
+        return e.fma(old, old, total)
 
-        def vector(j, total):
-            column = b.mul(j, const(e.lanes))
-            at = b.add(start, column)
-            old = e.load(w, at)
-            gradient = e.fma(c[L2], old, e.load(g, b.add(start_g, column)))
-            step = RULES[rule](e, gradient, c, at, first, second)
-            e.store(b.fsub(b.fmul(old, keep), step), w, at)
-            return [e.fma(old, old, total[0])]
+    def pairs(i, totals):
+        """A row, two vectors at a time: one sum of squares alone would wait for itself in each step."""
+        even = b.and_(vectors, const(-2))
+        totals = e.loop(
+            const(0), even, 2, totals, lambda j, t: [vector(i, j, t[0]), vector(i, b.add(j, const(1)), t[1])], "pair"
+        )
+        last = e.loop(even, vectors, 1, totals[:1], lambda j, t: [vector(i, j, t[0])], "last")
+        return [last[0], totals[1]]
 
-        return e.loop(const(0), vectors, 1, total, vector, "vector")
-
-    (total,) = e.loop(const(0), rows, 1, [e.load(squares)], row, "row")
-    e.store(total, squares)
+    totals = e.loop(const(0), rows, 1, [e.load(squares), e.constant(0.0)], pairs, "row")
+    e.store(b.fadd(*totals), squares)
     b.ret_void()
 
 
@@ -110,7 +114,7 @@ def copy_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
 
     def codegen(context, builder, signature, args):
         scalar = context.get_value_type(signature.args[0].dtype)
-        builder.call(_copy_function(builder.module, scalar), args)
+        builder.call(_block_function(builder.module, scalar, "copy"), args)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -135,19 +139,34 @@ def prefetch_block(typingctx, pointer, n):
     return sig, codegen
 
 
-def _copy_function(module, scalar):
+@intrinsic
+def add_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
+    """target[i] += source[i] for ``rows`` rows of ``vectors`` vectors."""
+    n = types.intp
+    sig = types.void(target, n, source, n, n, n)
+
+    def codegen(context, builder, signature, args):
+        scalar = context.get_value_type(signature.args[0].dtype)
+        builder.call(_block_function(builder.module, scalar, "add"), args)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _block_function(module, scalar, what):
     pointer = scalar.as_pointer()
-    return declared(module, f"fastnet_copy_{scalar}", [pointer, I64, pointer, I64, I64, I64])
+    return declared(module, f"fastnet_{what}_{scalar}", [pointer, I64, pointer, I64, I64, I64])
 
 
-def _copy(e, target, ld_target, source, ld_source, rows, vectors):
-    """Emit the body of `copy_block`."""
+def _block(e, what, target, ld_target, source, ld_source, rows, vectors):
+    """Emit the body of `copy_block` or `add_block`."""
     b = e.b
 
     def row(i, _):
         def vector(j, _):
             column = b.mul(j, const(e.lanes))
-            e.store(e.load(source, b.add(b.mul(i, ld_source), column)), target, b.add(b.mul(i, ld_target), column))
+            place, value = b.add(b.mul(i, ld_target), column), e.load(source, b.add(b.mul(i, ld_source), column))
+            e.store(b.fadd(e.load(target, place), value) if what == "add" else value, target, place)
             return []
 
         e.loop(const(0), vectors, 1, [], vector, "vector")
@@ -210,7 +229,10 @@ def define(module, scalar):
     for rule in RULES:
         fn = _update_function(module, scalar, rule)
         _update(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), rule, *fn.args)
-    for function, body in ((_transpose_function, _transpose), (_copy_function, _copy), (_add_function, _add)):
+    for what in ("copy", "add"):
+        fn = _block_function(module, scalar, what)
+        _block(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), what, *fn.args)
+    for function, body in ((_transpose_function, _transpose), (_add_function, _add)):
         fn = function(module, scalar)
         body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
