@@ -74,9 +74,8 @@ def half_layer(X, memory, flags, samples, first, last, begin, end, out, plan, la
     """out = X W over the inputs begin <= k < end, one half of them."""
     if plan[p.INPUT] == p.SKIP:
         for r in range(first, last, SIDE):
-            block = min(r + SIDE, last)
-            prepare_flags(X, memory, flags, samples, r, block, last, begin, end, plan, layers)
-            skip_forward(X, memory, flags, samples, r, block, begin, end, out, plan, layers)
+            prepare_flags(X, memory, flags, samples, r, min(r + SIDE, last), last, begin, end, plan, layers)
+        skip_forward(X, memory, flags, samples, first, last, begin, end, out, plan, layers)
     else:
         gather(X, memory, samples, first, last, begin, end, plan, layers)
         layer_forward(memory, layers[0], first, last, begin, end, out, np.int64(PRODUCT))
