@@ -17,13 +17,13 @@ MNIST_SGD = {"hidden_layer_sizes": [64], "solver": "sgd", "activation": "logisti
              "learning_rate_init": 0.4, "momentum": 0.9, "nesterovs_momentum": False, "alpha": 0.0}  # fmt: skip
 # Name: label, kind of data, dtype, settings, epochs (or iterations) of one fit.
 FITS: dict[str, tuple[str, str, str, dict[str, Any], int]] = {
-    "sgd": ("MNIST float32, (64,), sgd, logistic, batch 128", "mnist", "float32", MNIST_SGD, 2),
-    "adam-wide": ("MNIST float32, (100, 100), adam, relu, batch 200", "mnist", "float32",
-                  {"hidden_layer_sizes": [100, 100], "batch_size": 200}, 2),
-    "adam-float64": ("MNIST float64, (100,), adam, relu, defaults", "mnist", "float64", {}, 2),
-    "small": ("2 000 x 20 float64, (100,), adam, batch 200", "small", "float64", {"batch_size": 200}, 200),
-    "sparse": ("CSR 10 000 x 50 000, density 0.2 %, (100,), adam", "sparse", "float64", {}, 1),
-    "lbfgs": ("2 000 x 50, (100,), lbfgs", "medium", "float64", {"solver": "lbfgs"}, 50),
+    "sgd": ("MNIST float32, (64,), sgd, logistic, batch 128, 5 epochs", "mnist", "float32", MNIST_SGD, 5),
+    "adam-wide": ("MNIST float32, (100, 100), adam, relu, batch 200, 5 epochs", "mnist", "float32",
+                  {"hidden_layer_sizes": [100, 100], "batch_size": 200}, 5),
+    "adam-float64": ("MNIST float64, (100,), adam, relu, defaults, 5 epochs", "mnist", "float64", {}, 5),
+    "small": ("2 000 x 20 float64, (100,), adam, batch 200, 200 epochs", "small", "float64", {"batch_size": 200}, 200),
+    "sparse": ("CSR 10 000 x 50 000, density 0.2 %, (100,), adam, 1 epoch", "sparse", "float64", {}, 1),
+    "lbfgs": ("2 000 x 50, (100,), lbfgs, 50 iterations", "medium", "float64", {"solver": "lbfgs"}, 50),
 }  # fmt: skip
 
 
