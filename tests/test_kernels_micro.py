@@ -32,7 +32,7 @@ from fastnet.kernels import library
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
 from fastnet.kernels.lanes import at, lanes_of
 from fastnet.kernels.shapes import group_width, tile_height
-from fastnet.kernels.skip import BITS, SIDE, WIDTHS, scatter, transpose_bytes, walk, walk_list, walk_loops
+from fastnet.kernels.skip import BITS, SIDE, WALKS, WIDTHS, scatter, transpose_bytes, walk, walk_list, walk_loops
 from fastnet.kernels.tile import HEIGHTS, MR, NV, tile_columns, tile_loops, tile_rows
 from fastnet.kernels.update import N_ROW, REST1, REST2, transpose_square, update_block
 
@@ -115,11 +115,12 @@ def panels_of(rows, vectors, lanes):
 @njit
 def run_walk(
     out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
-    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors,
+    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors, height,
 ):  # fmt: skip
     walk(
         at(out, 0), out_step, out_panel, count, at(order, 0), ordered, at(flags, 0), stride, flags_step, n, by_table,
         at(table, 0), at(values, 0), value_stride, value_step, at(rows, 0), row_step, row_panel, accumulate, vectors,
+        height,
     )  # fmt: skip
 
 
@@ -135,16 +136,18 @@ def spread_flags(flags, step):
 
 
 @pytest.mark.parametrize("by_table", [0, 1])
-@pytest.mark.parametrize("vectors", WIDTHS)
+@pytest.mark.parametrize(("vectors", "height"), WALKS)
 @pytest.mark.parametrize("step", [BITS, 3 * BITS])
-@pytest.mark.parametrize(("ordered", "accumulate"), [(1, 0), (0, 1)])
-def test_walk(rng, dtype, vectors, by_table, step, ordered, accumulate):
-    width, panel, count = vectors * lanes_of(dtype.itemsize), NV * lanes_of(dtype.itemsize), 3
-    order = np.array([2, 0, 3]) if ordered else np.arange(count)
+@pytest.mark.parametrize(("ordered", "accumulate", "count"), [(1, 0, 3), (0, 1, 3), (1, 0, 4)])
+def test_walk(rng, dtype, vectors, height, by_table, step, ordered, accumulate, count):
+    width, panel = vectors * lanes_of(dtype.itemsize), NV * lanes_of(dtype.itemsize)
+    order = np.array([2, 0, 3, 1])[:count] if ordered else np.arange(count)
     for n in (1, 5, 63, 64, 65, 100, 128, 191):
         for density in (0.0, 0.2, 1.0):
             flags = (rng.integers(1, 256, size=(4, n)) * (rng.random((4, n)) < density)).astype(np.uint8)
             table, numbers = whole_numbers(rng, 256, dtype), whole_numbers(rng, (count, 2 * n), dtype)
+            if height > 1:  # what is zero in one row counts where it is not in the other
+                table[0] = numbers[:, ::2][flags[order] == 0] = 0
             rows = whole_numbers(rng, (n, width), dtype)
             rows[(flags[order] == 0).all(axis=0)] = np.nan  # must not be read: 0 * NaN is NaN
             wanted = np.full((count, width), 1 if accumulate else 0, dtype)
@@ -155,7 +158,7 @@ def test_walk(rng, dtype, vectors, by_table, step, ordered, accumulate):
             panels, spread = panels_of(rows, vectors, panel // NV), spread_flags(flags, step)
             run_walk(
                 out, panel, count * panel, count, order, ordered, spread, spread.shape[1], step, n, by_table, table,
-                numbers, 2 * n, 2, panels, panel, n * panel, accumulate, vectors,
+                numbers, 2 * n, 2, panels, panel, n * panel, accumulate, vectors, height,
             )  # fmt: skip
             np.testing.assert_array_equal(out, panels_of(wanted, vectors, panel // NV))
             assert density == 0 or n < 5 or np.ptp(wanted) > 0

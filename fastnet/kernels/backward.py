@@ -14,7 +14,7 @@ from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
-from fastnet.kernels.skip import BITS, WIDEST, scatter, walk, walk_list
+from fastnet.kernels.skip import BITS, PAIRED_COLUMNS, WIDEST, scatter, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
 from fastnet.kernels.update import N_ROW, add_rows, prefetch_block, transpose_square, update_block
 
@@ -45,7 +45,7 @@ def skip_gradient(X, memory, flags, lists, g, panel_g, v, vectors, row, rows, n,
         columns, values = at(flags, plan[p.FLAGS_T] + row * BITS), at(memory, layer[p.A_IN] + row)
         walk(
             at(memory, g), width, panel_g, rows, at(plan, 0), 0, columns, BITS, step, n, is_bytes(X), table, values, 1,
-            ld_in, delta, width, panel, accumulate, vectors,
+            ld_in, delta, width, panel, accumulate, vectors, 2 if vectors <= PAIRED_COLUMNS else 1,
         )  # fmt: skip
         return
     for i in range(rows):

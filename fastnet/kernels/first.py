@@ -16,7 +16,7 @@ from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import lists_forward
 from fastnet.kernels.products import PRODUCT, layer_forward
 from fastnet.kernels.shapes import group_width
-from fastnet.kernels.skip import BITS, SIDE, walk
+from fastnet.kernels.skip import BITS, PAIRED_ROWS, SIDE, walk
 from fastnet.kernels.tile import NV
 from fastnet.kernels.update import add_block
 
@@ -36,7 +36,7 @@ def skip_forward(X, memory, flags, samples, first, last, begin, end, out, plan, 
         walk(
             at(memory, out + v // NV * block + first * ld), ld, block, last - first, order, 1, bytes_, K, BITS,
             end - begin, is_bytes(X), table, values, layer[p.LD_IN], 1, at(memory, panel), width, layer[p.PANEL], 0,
-            vectors,
+            vectors, 2 if vectors <= PAIRED_ROWS else 1,
         )  # fmt: skip
         v += vectors
 

@@ -4,10 +4,11 @@ A row of bytes says which inputs are nonzero (the pixels themselves, or flags ma
 them are compared with zero at once; each set bit of the mask names a row of weights to be added, scaled, to a group of
 accumulators that stay in registers: `walk`. With the bytes transposed, the weight gradient is the same walk down a
 column of the batch with the deltas as operand. A walk adds the same products in the same order as the dense tile, less
-those that are zero.
+those that are zero. Two rows at once read an operand that both want only once, and wait less often for a sum: columns
+of neighbouring pixels have most of their nonzeros in common.
 """
 
-from functools import partial
+from functools import partial, reduce
 
 from llvmlite import ir
 from numba import njit, types
@@ -18,6 +19,11 @@ from fastnet.kernels.lanes import FEATURES, I1, I8, I16, I32, I64, VECTOR_BYTES,
 BITS = 64  # inputs per mask; fewer mean more loop exits, each a likely misprediction
 WIDEST = 8  # accumulators of one walk: enough for 64 float32 outputs on AVX2, 128 on AVX-512
 WIDTHS = (8, 6, 4, 3, 2, 1)
+# Widths up to which two rows at once pay. Rows of a batch have less in common than columns: forward with 64 outputs
+# takes 38 us in pairs and 33 one by one, with 32 outputs 20 and 22; the gradient of 64 takes 27 and 31 (128 rows of
+# MNIST).
+PAIRED_ROWS, PAIRED_COLUMNS = 2, 4
+WALKS = ((8, 1), (6, 1), (4, 1), (3, 1), (4, 2), (3, 2), (2, 2), (1, 2))  # accumulators to a row, rows at once
 FLAGS = ir.VectorType(I8, BITS)
 LIST = 1024  # flags whose numbers make one list: those of an MNIST row, 3 kB of L1
 COMPRESS = VECTOR_BYTES == 64 and FEATURES.get("avx512vbmi2", False)  # presses the chosen bytes of a vector together
@@ -55,12 +61,13 @@ def _nonzero(e, raw):
     return e.b.icmp_unsigned("!=", raw, ir.Constant(FLAGS, [0] * BITS))
 
 
-class _Row:
-    """Emits code that goes through the nonzero flags of one row, n of them in blocks of BITS.
+class _Rows:
+    """Emits code that goes through the nonzero flags of one row, or of a pair: those that are nonzero in either.
 
-    With ``overlap`` the last block of a row reaches back over flags that were done, so that nothing beyond the row is
-    read; without, it reads on to its end. Either way only the flags of this block that are new and below n count.
-    A value is table[flag] where ``by_table``, else values[t * value_step].
+    There are n flags in blocks of BITS, each row's from its address in ``flags`` on. With ``overlap`` the last block
+    reaches back over flags that were done, so that nothing beyond the row is read; without, it reads on to its end.
+    Either way only the flags of this block that are new and below n count. A row's value is table[flag] where
+    ``by_table``, else its address in ``values`` at t * value_step.
     """
 
     def __init__(self, e, flags, flags_step, n, overlap, by_table, table, values, value_step):
@@ -68,16 +75,18 @@ class _Row:
         self.by_table, self.table, self.values, self.value_step = by_table, table, values, value_step
 
     def _flags(self, q, back=None):
-        """(address, flags, mask of the nonzero ones) of the block at flag q, or ``back`` flags before it."""
+        """(addresses, flags of each row, mask of those nonzero in any) of the block at flag q, or ``back`` before."""
         b = self.e.b
         start = b.mul(b.lshr(q, const(6)), self.flags_step)
-        address = self.e.gep(self.flags, b.sub(start, back) if back else start)
-        raw = b.load(b.bitcast(address, FLAGS.as_pointer()))
-        raw.align = 1
-        return address, raw, b.bitcast(_nonzero(self.e, raw), I64)
+        start = b.sub(start, back) if back else start
+        addresses = [self.e.gep(row, start) for row in self.flags]
+        raws = [b.load(b.bitcast(address, FLAGS.as_pointer())) for address in addresses]
+        for raw in raws:
+            raw.align = 1
+        return addresses, raws, b.bitcast(_nonzero(self.e, reduce(b.or_, raws)), I64)
 
     def whole_block(self, q):
-        """(number of its first flag, address, the flags, mask of those that count) of a block that ends below n."""
+        """(number of its first flag, addresses, flags, mask of those that count) of a block that ends below n."""
         return q, *self._flags(q)
 
     def block(self, q):
@@ -89,18 +98,19 @@ class _Row:
         some = b.sub(b.shl(const(1), b.and_(left, const(BITS - 1))), const(1))
         wanted = b.select(b.icmp_signed(">=", left, const(BITS)), const(-1), some)
         wanted = b.and_(wanted, b.shl(const(-1), b.sub(q, base)))
-        address, raw, mask = self._flags(q, b.sub(q, base))
-        return base, address, raw, b.and_(mask, wanted)
+        addresses, raws, mask = self._flags(q, b.sub(q, base))
+        return base, addresses, raws, b.and_(mask, wanted)
 
-    def value(self, t, flag):
-        """Splat of the value of flag t, whose byte is at ``flag``."""
+    def _values(self, t, flags):
+        """Splat of each row's value of flag t, whose byte is at its address in ``flags``."""
         e = self.e
         if self.by_table:
-            return e.splat(e.b.load(e.gep(self.table, e.b.zext(e.b.load(flag), I64))))
-        return e.splat(e.b.load(e.gep(self.values, e.b.mul(t, self.value_step))))
+            return [e.splat(e.b.load(e.gep(self.table, e.b.zext(e.b.load(flag), I64)))) for flag in flags]
+        place = e.b.mul(t, self.value_step)
+        return [e.splat(e.b.load(e.gep(row, place))) for row in self.values]
 
     def each(self, carried, body, first=None):
-        """Emit ``carried = body(t, value of t, carried)`` for each nonzero flag t >= first; first < BITS."""
+        """Emit ``carried = body(t, values of t, carried)`` for each nonzero flag t >= first; first < BITS."""
         return (self._each_in_lists if COMPRESS else self._each_in_masks)(carried, body, first)
 
     def _beyond(self, mask, q, first):
@@ -115,11 +125,11 @@ class _Row:
         e = self.e
 
         def block(q, carried):
-            base, address, _, mask = self.block(q)
+            base, addresses, _, mask = self.block(q)
 
             def bit(t, carried):
                 number = e.b.add(base, t)
-                return body(number, self.value(number, e.gep(address, t)), carried)
+                return body(number, self._values(number, [e.gep(address, t) for address in addresses]), carried)
 
             return _each_bit(e, self._beyond(mask, q, first), carried, bit)
 
@@ -131,20 +141,22 @@ class _Row:
         """
         e, b = self.e, self.e.b
         with b.goto_entry_block():
-            numbers, flags = b.alloca(I16, LIST + BITS), b.alloca(I8, LIST + BITS)
-            numbers.align = flags.align = 64
+            numbers, *flags = [b.alloca(item, LIST + BITS) for item in (I16, *(I8 for _ in self.flags))]
+            for items in (numbers, *flags):
+                items.align = 64
         upward = ir.Constant(FLAGS, list(range(BITS)))
 
         def part(start, carried):
             end = b.select(b.icmp_signed("<", self.n, b.add(start, const(LIST))), self.n, b.add(start, const(LIST)))
 
             def press(block, q, count):
-                base, _, raw, mask = block(q)
+                base, _, raws, mask = block(q)
                 mask = self._beyond(mask, q, first)
                 chosen = b.bitcast(mask, ir.VectorType(I1, BITS))
                 place = e.broadcast(b.trunc(b.sub(base, start), I16), BITS)
                 number = b.add(b.zext(self._pressed(upward, chosen), place.type), place)
-                for target, items in ((numbers, number), (flags, self._pressed(raw, chosen))):
+                pressed = [number, *(self._pressed(raw, chosen) for raw in raws)]
+                for target, items in zip((numbers, *flags), pressed, strict=True):
                     at = b.bitcast(e.gep(target, count[0]), items.type.as_pointer())
                     b.store(items, at).align = 1
                 return [b.add(count[0], e.call("llvm.ctpop.i64", I64, mask))]
@@ -155,7 +167,7 @@ class _Row:
 
             def entry(i, carried):
                 t = b.add(start, b.zext(b.load(e.gep(numbers, i)), I64))
-                return body(t, self.value(t, e.gep(flags, i)), carried)
+                return body(t, self._values(t, [e.gep(row, i) for row in flags]), carried)
 
             return e.loop(const(0), count, 1, carried, entry, "entry")
 
@@ -190,30 +202,33 @@ def _group(e, start, vectors, panel):
 
 
 def _walk(
-    e, vectors, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
-    value_stride, value_step, rows, row_step, row_panel, accumulate,
+    e, vectors, height, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table,
+    values, value_stride, value_step, rows, row_step, row_panel, accumulate,
 ):  # fmt: skip
     """Emit the body of one walk function; the arguments are those of `walk`."""
     b = e.b
     whole = b.and_(b.icmp_signed("==", flags_step, const(BITS)), b.icmp_signed(">=", n, const(BITS)))
     again = b.icmp_signed("!=", accumulate, const(0))
 
-    def one(by_table, i):
-        place = b.select(b.icmp_signed("!=", ordered, const(0)), b.load(e.gep(order, i)), i)
-        numbers = e.gep(values, b.mul(i, value_stride))
-        row = _Row(e, e.gep(flags, b.mul(place, stride)), flags_step, n, whole, by_table, table, numbers, value_step)
+    def some(by_table, i):
+        next_ = b.add(i, const(1))  # an odd last row is its own partner: it is summed twice and stored twice, alike
+        members = [i, b.select(b.icmp_signed("<", next_, count), next_, i)][:height]
+        places = [b.select(b.icmp_signed("!=", ordered, const(0)), b.load(e.gep(order, m)), m) for m in members]
+        numbers = [e.gep(values, b.mul(m, value_stride)) for m in members]
+        bytes_ = [e.gep(flags, b.mul(place, stride)) for place in places]
+        entries = _Rows(e, bytes_, flags_step, n, whole, by_table, table, numbers, value_step)
 
-        def add(t, value, acc):
-            source = _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)
-            return [e.fma(value, e.load(p), s) for p, s in zip(source, acc, strict=True)]
+        def add(t, factors, acc):
+            source = [e.load(p) for p in _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)]
+            return [e.fma(f, w, acc[j * vectors + v]) for j, f in enumerate(factors) for v, w in enumerate(source)]
 
-        target = _group(e, e.gep(out, b.mul(i, out_step)), vectors, out_panel)
-        acc = row.each([b.select(again, e.load(p), e.constant(0.0)) for p in target], add)
+        target = [p for m in members for p in _group(e, e.gep(out, b.mul(m, out_step)), vectors, out_panel)]
+        acc = entries.each([b.select(again, e.load(p), e.constant(0.0)) for p in target], add)
         for p, v in zip(target, acc, strict=True):
             e.store(v, p)
         return []
 
-    _either(e, by_table, lambda by_table: e.loop(const(0), count, 1, [], lambda i, _: one(by_table, i), "row"))
+    _either(e, by_table, lambda by_table: e.loop(const(0), count, height, [], lambda i, _: some(by_table, i), "row"))
 
 
 def _scatter(
@@ -226,9 +241,10 @@ def _scatter(
 
     def whole_row(by_table):
         overlap = b.icmp_signed(">=", n, const(BITS))
-        row = _Row(e, flags, const(BITS), n, overlap, by_table, table, values, const(1))
+        row = _Rows(e, [flags], const(BITS), n, overlap, by_table, table, [values], const(1))
 
-        def add(t, value, _):
+        def add(t, factors, _):
+            (value,) = factors
             target = _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)
             for p, v in zip(target, added, strict=True):
                 e.store(e.fma(value, v, e.load(p)), p)
@@ -239,13 +255,13 @@ def _scatter(
     _either(e, by_table, whole_row)
 
 
-def _walk_function(module, scalar, vectors):
+def _walk_function(module, scalar, vectors, height):
     pointer, bytes_, order = scalar.as_pointer(), I8.as_pointer(), I64.as_pointer()
     arguments = [
         pointer, I64, I64, I64, order, I64, bytes_, I64, I64, I64, I64, pointer, pointer, I64, I64, pointer, I64, I64,
         I64,
     ]  # fmt: skip
-    return declared(module, f"fastnet_walk_{scalar}_{vectors}", arguments)
+    return declared(module, f"fastnet_walk_{scalar}_{vectors}x{height}", arguments)
 
 
 def _list(e, vectors, out, out_panel, indices, values, n, rows, row_step, row_panel):
@@ -329,11 +345,17 @@ def _transpose(e, dst, ld, src, order, stride, n):
 
 
 def define(module, scalar):
-    """Add the walks of every width and the transpose of bytes to the vector library."""
+    """Add the walks, scatters and lists of every width and the transpose of bytes to the vector library."""
+
+    def emit(function, body, *shape):
+        fn = function(module, scalar, *shape)
+        body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *shape, *fn.args)
+
+    for shape in WALKS:
+        emit(_walk_function, _walk, *shape)
     for vectors in WIDTHS:
-        for function, body in ((_walk_function, _walk), (_scatter_function, _scatter), (_list_function, _list)):
-            fn = function(module, scalar, vectors)
-            body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), vectors, *fn.args)
+        emit(_scatter_function, _scatter, vectors)
+        emit(_list_function, _list, vectors)
     fn = _transpose_function(module)
     _transpose(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
@@ -349,21 +371,27 @@ def _dispatch(context, builder, signature, args, function):
 @intrinsic
 def walk(
     typingctx, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
-    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors,
+    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors, height,
 ):  # fmt: skip
     """out[i] (+)= sum over t < n with flag(i, t) != 0 of value(i, t) * rows[t], for i < count.
 
-    out[i], at i * out_step, and rows[t], at t * row_step, are groups of ``vectors`` (one of WIDTHS) vectors, two to a
-    panel; panels lie ``out_panel`` and ``row_panel`` apart.
+    out[i], at i * out_step, and rows[t], at t * row_step, are groups of ``vectors`` vectors, two to a panel; panels lie
+    ``out_panel`` and ``row_panel`` apart. ``height`` rows i go together, through what is nonzero in any of them: where
+    there are two, a flag that is zero must have a value of zero. (vectors, height) is one of WALKS.
     The flags of row i start at stride * order[i] (``ordered`` 1) or stride * i; blocks of 64 of them lie ``flags_step``
     apart, and if that is not 64, or n < 64, the last block must be readable as a whole.
     A value is table[flag] with ``by_table`` 1, values[i * value_stride + t * value_step] with 0.
     """
     i = types.intp
-    sig = types.void(out, i, i, i, order, i, flags, i, i, i, i, table, values, i, i, rows, i, i, i, i)
+    sig = types.void(out, i, i, i, order, i, flags, i, i, i, i, table, values, i, i, rows, i, i, i, i, i)
 
     def codegen(context, builder, signature, args):
-        return _dispatch(context, builder, signature, args, _walk_function)
+        *operands, vectors, height = args
+        scalar = context.get_value_type(signature.args[0].dtype)
+        key = builder.add(builder.mul(vectors, const(2)), height)
+        functions = {2 * v + h: _walk_function(builder.module, scalar, v, h) for v, h in WALKS}
+        call_one_of(builder, key, functions, operands)
+        return context.get_dummy_value()
 
     return sig, codegen
 
