@@ -26,7 +26,7 @@ from fastnet.workspace import Workspace, plain_views, round_up
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
 CHUNK = 256
 PREDICT_ROWS = 64  # rows that one thread takes through all layers at a time when it predicts
-# FLOPs of a step that are worth a further thread; its two parallel regions cost about 4 us.
+# FLOPs of a step that are worth a further thread; its three parallel regions cost about 5 us.
 WORK_PER_THREAD = 4e6
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (kernels.backward).
 SCATTER_ROWS = 64

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """Where downloaded sets are kept: ``fastnet`` in the platform's folder for caches. It need not exist."""
+    """``fastnet`` in the platform's folder for caches. It need not exist."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or _home("AppData", "Local")
     elif sys.platform == "darwin":

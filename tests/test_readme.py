@@ -15,14 +15,18 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_python_example(mnist, tmp_path, monkeypatch, capsys):
+def test_python_examples(mnist, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
+    network, estimator = blocks("python")
     names: dict = {}
-    exec(example, names)
+    exec(network, names)
     accuracies = [float(word) for word in capsys.readouterr().out.split()]
     assert accuracies[0] == accuracies[1] > 0.965
     assert (tmp_path / "mnist.npz").exists()
+
+    pytest.importorskip("sklearn")
+    exec(estimator, names)  # on the data of the first
+    assert float(capsys.readouterr().out) > 0.9
 
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fastnet ")]

@@ -7,7 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastnet.data.cache import cache_dir
     from fastnet.data.conversion import convert
     from fastnet.data.dataset import Dataset
     from fastnet.data.describe import Description, show, verify
@@ -20,7 +19,6 @@ __all__ = [
     "DataUnavailable",
     "Dataset",
     "Description",
-    "cache_dir",
     "convert",
     "fetch",
     "load_data",
@@ -34,7 +32,6 @@ _MODULES = {
     "DataUnavailable": "download",
     "Dataset": "dataset",
     "Description": "describe",
-    "cache_dir": "cache",
     "convert": "conversion",
     "fetch": "download",
     "load_data": "load",
