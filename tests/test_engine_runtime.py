@@ -16,6 +16,7 @@ from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, MOMENTUM, MSE, SGD
 from fastnet.kernels import cache, library
 from fastnet.kernels.jit import entry
 from fastnet.kernels.step import predict_rows, train_steps
+from fastnet.warm import share_compilation
 
 BASE = Problem((70, 33, 10))
 ROOT = Path(__file__).parents[1]
@@ -181,6 +182,31 @@ def test_kept_kernels_run_in_another_process():
         for _ in range(2)
     ]
     assert printed[1] == "[]\n"
+
+
+EVALUATE = """
+import numpy as np
+from fastnet import Network
+from fastnet.kernels.cache import listeners
+compiled = []
+listeners.append(compiled.append)
+Network([3, 2]).evaluate(np.zeros((9, 3), np.uint8), np.zeros(9, np.int64))
+print(compiled)
+"""
+
+
+def test_compilation_is_shared_on_a_new_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(engine, "available_threads", lambda: 1)
+    assert share_compilation() is None
+    monkeypatch.setattr(engine, "available_threads", lambda: 2)
+    helper = share_compilation()
+    assert helper is not None
+    assert helper.wait(timeout=120) == 0
+    run = subprocess.run([sys.executable, "-c", EVALUATE], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout == "[]\n"
+    assert share_compilation() is None
 
 
 def in_threads(*functions):

@@ -17,7 +17,9 @@ def warm_up() -> None:
 
     def load():
         with contextlib.suppress(ImportError):  # which the main thread meets, too, and tells
-            import fastnet.engine  # noqa: F401
+            from fastnet.warm import share_compilation
+
+            share_compilation()
 
     threading.Thread(target=load).start()
 

@@ -37,16 +37,31 @@ def _compile(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
     return machine.emit_object(parsed)
 
 
+def _target() -> tuple[str, str, str]:
+    """Triple, CPU and features that Numba compiles for."""
+    return cpu_target.target_context.codegen().magic_tuple()
+
+
+def _name(dtype: str) -> str:
+    """Of the file that keeps the library."""
+    return f"library-{cache.key(dtype, *_target())}"
+
+
+def is_kept(dtype) -> bool:
+    """Whether the library of one dtype was compiled before."""
+    return cache.read(_name(np.dtype(dtype).name)) is not None
+
+
 def load(dtype) -> None:
     """Make the micro-kernels of one dtype known to LLVM; must come before a kernel of that type is called."""
     dtype = np.dtype(dtype).name
     with _lock:
         if dtype in _engines:
             return
-        triple, cpu, features = cpu_target.target_context.codegen().magic_tuple()
+        triple, cpu, features = _target()
         target = llvm.Target.from_triple(triple)
         machine = target.create_target_machine(cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True)
-        module, name = source(dtype), f"library-{cache.key(dtype, triple, cpu, features)}"
+        module, name = source(dtype), _name(dtype)
         names = [fn.name for fn in module.functions if not fn.is_declaration]
         code = cache.read(name)
         if code is None:
