@@ -13,7 +13,7 @@ Sections = dict[str, Any]
 def lines(results: dict[str, Any]) -> list[str]:
     """One sentence for each way in which something else is, or could be, quicker."""
     found: list[str] = []
-    for look in (_slower, _closest, _below_peak, _threads, _one_thread, _scaling, _start):
+    for look in (_slower, _closest, _below_peak, _threads, _one_thread, _scaling, _rows, _start):
         found += look(results["sections"], results["machine"])
     return found
 
@@ -78,6 +78,16 @@ def _scaling(sections: Sections, _) -> list[str]:
         if slower:
             found.append(f"NumPy is quicker at {name} {', '.join(slower)} of the curves above.")
     return found
+
+
+def _rows(sections: Sections, _) -> list[str]:
+    """Sets whose rows cost more than those of a tenth of the set."""
+    points = sections.get("large", {"rows": {"points": []}})["rows"]["points"]
+    return [
+        f"A row of {p['rows']:,} costs {p['tenfold'] / 10:.2f} times".replace(",", " ") + " one of a tenth as many."
+        for p in points
+        if not p.get("linear", True) and not p["noisy"]
+    ]
 
 
 def _start(sections: Sections, _) -> list[str]:

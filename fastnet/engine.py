@@ -30,7 +30,7 @@ PREDICT_ROWS = 64  # rows that one thread takes through all layers at a time whe
 WORK_PER_THREAD = 4e6
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (kernels.backward).
 SCATTER_ROWS = 64
-# Bytes of X from which on finding the page of a row costs more than its numbers: only one thread looks each row up
+# Elements of X beyond which finding the page of a row costs more than its numbers: only one thread looks each row up
 # (six million rows of 784 pixels: 44 ms for 60 000 of them; 49 in halves, whose rows both threads look up).
 FAR = 2**31
 FEW = 4  # rows that are predicted on the plain weights
@@ -232,8 +232,9 @@ class Stepper:
         mode = self.inputs.mode(self.sizes[1], self.params.dtype.itemsize)
         # Halves pay where every chunk ends with an update, and the weights move. The rule knows nothing of the threads
         # of this machine: the order of the sums, and so the bits, hang on it.
-        halves = mode != p.LISTS and self.sizes[0] >= 2 * BITS and self.batch_size <= CHUNK
-        halves = halves and busy_threads(self.sizes, self.batch_size) > 1 and self.inputs.data.nbytes <= FAR
+        halves = mode != p.LISTS and self.inputs.width >= 2 * BITS and self.batch_size <= CHUNK
+        halves = halves and busy_threads(self.sizes, self.batch_size) > 1
+        halves = halves and self.inputs.rows * self.inputs.width <= FAR
         self.workspace = Workspace(
             self.sizes, self.activations, self.params.dtype, chunk=round_up(min(self.batch_size, CHUNK), SIDE),
             threads=self.threads, rule=self.rule, loss=self.loss, input=mode, entries=entries,

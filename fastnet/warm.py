@@ -45,20 +45,28 @@ def share_compilation() -> subprocess.Popen | None:
     this one compiles the training: `fastnet train` shows its first epoch after 10.8 s instead of 12.7.
 
     This process looks into the cache when it gets there; if nothing is in it, it compiles for itself. Returns the other
-    process, which ends with this one at the latest; None where there is nothing to do, or one core to do it.
+    process, which is ended when this one exits; None where there is nothing to do, or one core to do it.
     """
     from fastnet.engine import available_threads
-    from fastnet.kernels import library
+    from fastnet.kernels import cache, library
 
-    if available_threads() == 1 or library.is_kept("float32"):
+    if available_threads() == 1 or library.is_kept("float32") or not cache.is_writable():
         return None
-    nothing = subprocess.DEVNULL
+    if not sys.executable or getattr(sys, "frozen", False):  # no interpreter that could be started
+        return None
+    # -P: not what happens to lie in the working directory.
+    command, nothing = [sys.executable, "-P", "-m", "fastnet.warm"], subprocess.DEVNULL
     try:
-        helper = subprocess.Popen([sys.executable, "-m", "fastnet.warm"], stdin=nothing, stdout=nothing, stderr=nothing)
+        helper = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
     except OSError:
         return None
-    atexit.register(helper.kill)
+    atexit.register(_end, helper)
     return helper
+
+
+def _end(helper: subprocess.Popen) -> None:
+    helper.kill()
+    helper.wait()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,20 @@ from fastnet.kernels import library
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
 from fastnet.kernels.lanes import at, lanes_of
 from fastnet.kernels.shapes import group_width, tile_height
-from fastnet.kernels.skip import BITS, SIDE, WALKS, WIDTHS, scatter, transpose_bytes, walk, walk_list, walk_loops
+from fastnet.kernels.skip import (
+    BITS,
+    PAIRED_COLUMNS,
+    PAIRED_ROWS,
+    SIDE,
+    WALKS,
+    WIDEST,
+    WIDTHS,
+    scatter,
+    transpose_bytes,
+    walk,
+    walk_list,
+    walk_loops,
+)
 from fastnet.kernels.tile import HEIGHTS, MR, NV, tile_columns, tile_loops, tile_rows
 from fastnet.kernels.update import N_ROW, REST1, REST2, transpose_square, update_block
 
@@ -228,6 +241,9 @@ def test_outputs_are_cut_into_groups_that_exist():
         widths = group_widths(vectors)
         assert sum(widths) == vectors
         assert set(widths) <= set(WIDTHS)
+        assert {(width, 2 if width <= PAIRED_ROWS else 1) for width in widths} <= set(WALKS)
+        capped = group_widths(min(vectors, WIDEST))
+        assert {(width, 2 if width <= PAIRED_COLUMNS else 1) for width in capped} <= set(WALKS)
         assert all(width % NV == 0 for width in widths[:-1])  # a group starts with a panel
 
 

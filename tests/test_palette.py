@@ -65,7 +65,7 @@ def test_bytes_and_floats_train_to_the_same_bits(dtype, disguise, rng, monkeypat
         {"rule": SGD, "batch_size": 16},  # sample by sample
         {"rule": ADAM, "batch_size": 40, "n": 111, "weighted": True},
         {"rule": MOMENTUM, "n": 700, "batch_size": 600},  # several chunks
-        {"rule": SGD, "batch_size": 128, "sizes": (784, 64, 10)},  # in halves
+        {"rule": SGD, "n": 300, "batch_size": 128, "sizes": (784, 64, 10)},  # in halves
         {"rule": SGD, "batch_size": 1, "n": 5, "sizes": (64, 10)},
     ],
     ids=str,
@@ -82,6 +82,16 @@ def test_every_way_of_a_batch_through_the_first_layer(dtype, change, rng, monkey
     gradients.append(p.stepper(engine).gradient(p.order, 0.1, 0.2))
     assert gradients[0][:2] == gradients[1][:2]
     assert (gradients[0][2] == gradients[1][2]).all()
+
+
+def test_large_sets_go_without_halves_as_bytes_and_as_floats(rng, monkeypatch):
+    p = pieces(BASE.but(rule=SGD, n=300, batch_size=128, sizes=(784, 64, 10)))
+    p.X = DISGUISES["quotients"](numbers(rng, *p.X.shape, "float32"))
+    for far, halves in ((p.X.size, True), (p.X.size - 1, False)):
+        monkeypatch.setattr(engine, "FAR", far)
+        assert (p.stepper(engine).workspace.plan[plan.HALF] > 0) == halves
+        for a, b in zip(*runs(p, monkeypatch, threads=2), strict=True):
+            assert (a == b).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def warm_up() -> None:
-    """Start to import the compiled kernels in the background: reading the data takes about as long."""
+    """Start to import the compiled kernels in the background: reading the data takes about as long. On a new machine,
+    a second process begins to compile.
+    """
 
     def load():
         with contextlib.suppress(ImportError):  # which the main thread meets, too, and tells

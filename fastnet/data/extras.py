@@ -7,12 +7,10 @@ from types import ModuleType
 from fastnet.data.source import data_error
 
 
-def needed(module: str, extra: str, path: str | os.PathLike, format_name: str) -> ModuleType:
-    """Import a module that a format needs, or say which extra of fastnet brings it."""
+def needed(module: str, package: str, path: str | os.PathLike, format_name: str) -> ModuleType:
+    """Import a module that a format needs, or say which package brings it."""
     try:
         return importlib.import_module(module)
     except ImportError:
-        package = module.partition(".")[0]
-        raise data_error(
-            path, f"{format_name} needs {package}, which is not installed: pip install 'fastnet[{extra}]'"
-        ) from None
+        missing = f"{format_name} needs {package}, which is not installed: pip install {package}"
+        raise data_error(path, missing) from None

@@ -17,7 +17,7 @@ OBJECTS = 1000
 
 def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
     """Load an HDF5 file as (train, test). Links to other files, objects and strings are not followed or read."""
-    h5py = needed("h5py", "hdf5", source.path, "HDF5")
+    h5py = needed("h5py", "h5py", source.path, "HDF5")
     try:
         with h5py.File(source.path, "r") as file:
             return from_named(dict(_arrays(h5py, file, source.unpacked_limit)), source.path)

@@ -16,7 +16,7 @@ PARTS = (("train", "training"), ("test", "testing", "t10k"))
 
 def load_png(source: Source) -> tuple[Dataset, None]:
     """Load one PNG as a set of one unlabelled sample, in grey levels."""
-    image = _read(needed("PIL.Image", "plot", source.path, "PNG"), source.path)
+    image = _read(needed("PIL.Image", "pillow", source.path, "PNG"), source.path)
     return make_dataset(image[None], None, source.path), None
 
 
@@ -30,7 +30,7 @@ def load_png_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
 
     Classes that are all whole numbers keep them as labels; others are numbered in the order of their names.
     """
-    pil = needed("PIL.Image", "plot", folder, "PNG")
+    pil = needed("PIL.Image", "pillow", folder, "PNG")
     if _classes(folder):
         return _load(pil, folder, _labels(_classes(folder))), None
     parts = [part for part in _parts(folder) if part and _classes(part)]

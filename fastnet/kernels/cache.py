@@ -46,6 +46,15 @@ def folder() -> Path:
     return Path(numba.config.CACHE_DIR) / "fastnet" if numba.config.CACHE_DIR else cache_dir() / "kernels"
 
 
+def is_writable() -> bool:
+    """Whether compiled kernels can be kept; the folder is made."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder(), os.W_OK)
+
+
 def read(name: str) -> bytes | None:
     """What `write` kept under that name; None if there is nothing or it is damaged."""
     try:

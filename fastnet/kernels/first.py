@@ -1,9 +1,9 @@
 """The first layer, whose weights are the most: forward over the inputs that one thread owns, or over all of them.
 
 In a step that is worth two threads the sums over the inputs are taken in two halves, on any number of threads, so that
-the bits stay the same. With two threads each then meets only those rows of W, in forward as in the update, that it
-owns: what travels between their caches is a sum for each output, not half of W (784-64-10, batch 128: 79 us a step
-before, 71 this way).
+the bits stay the same (not where X is very large: `fastnet.engine.FAR`). With two threads each then meets only those
+rows of W, in forward as in the update, that it owns: what travels between their caches is a sum for each output, not
+half of W (784-64-10, batch 128: 79 us a step before, 71 this way).
 """
 
 import numpy as np

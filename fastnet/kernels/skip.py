@@ -5,7 +5,8 @@ them are compared with zero at once; each set bit of the mask names a row of wei
 accumulators that stay in registers: `walk`. With the bytes transposed, the weight gradient is the same walk down a
 column of the batch with the deltas as operand. A walk adds the same products in the same order as the dense tile, less
 those that are zero. Two rows at once read an operand that both want only once, and wait less often for a sum: columns
-of neighbouring pixels have most of their nonzeros in common.
+of neighbouring pixels have most of their nonzeros in common. They skip what is zero in both, so that an infinite weight
+makes NaN of the sums of either.
 """
 
 from functools import partial, reduce
@@ -25,7 +26,7 @@ WIDTHS = (8, 6, 4, 3, 2, 1)
 PAIRED_ROWS, PAIRED_COLUMNS = 2, 4
 WALKS = ((8, 1), (6, 1), (4, 1), (3, 1), (4, 2), (3, 2), (2, 2), (1, 2))  # accumulators to a row, rows at once
 FLAGS = ir.VectorType(I8, BITS)
-LIST = 1024  # flags whose numbers make one list: those of an MNIST row, 3 kB of L1
+LIST = 1024  # flags whose numbers make one list: those of an MNIST row, 3 or 4 kB of L1
 COMPRESS = VECTOR_BYTES == 64 and FEATURES.get("avx512vbmi2", False)  # presses the chosen bytes of a vector together
 SIDE = 16  # bytes are transposed in registers, in squares of SIDE x SIDE
 
@@ -208,12 +209,12 @@ def _walk(
     """Emit the body of one walk function; the arguments are those of `walk`."""
     b = e.b
     whole = b.and_(b.icmp_signed("==", flags_step, const(BITS)), b.icmp_signed(">=", n, const(BITS)))
-    again = b.icmp_signed("!=", accumulate, const(0))
+    again, by_order = (b.icmp_signed("!=", flag, const(0)) for flag in (accumulate, ordered))
 
     def some(by_table, i):
         next_ = b.add(i, const(1))  # an odd last row is its own partner: it is summed twice and stored twice, alike
         members = [i, b.select(b.icmp_signed("<", next_, count), next_, i)][:height]
-        places = [b.select(b.icmp_signed("!=", ordered, const(0)), b.load(e.gep(order, m)), m) for m in members]
+        places = [b.select(by_order, b.load(e.gep(order, b.select(by_order, m, const(0)))), m) for m in members]
         numbers = [e.gep(values, b.mul(m, value_stride)) for m in members]
         bytes_ = [e.gep(flags, b.mul(place, stride)) for place in places]
         entries = _Rows(e, bytes_, flags_step, n, whole, by_table, table, numbers, value_step)

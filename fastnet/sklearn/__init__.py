@@ -5,7 +5,7 @@ Change one import::
     from fastnet.sklearn import MLPClassifier
 
 float64 data is trained in float64 and follows scikit-learn's loss curve for the same integer ``random_state``; float32
-data is trained in float32. Needs scikit-learn 1.6 or newer (``pip install fastnet[sklearn]``).
+data is trained in float32. Needs scikit-learn 1.6 or newer (``pip install scikit-learn``).
 
 On purpose it differs from scikit-learn in this:
 
@@ -22,7 +22,7 @@ On purpose it differs from scikit-learn in this:
 try:
     import sklearn  # absolute: scikit-learn itself, not this package
 except ImportError as error:
-    raise ImportError("fastnet.sklearn needs scikit-learn: pip install fastnet[sklearn]") from error
+    raise ImportError("fastnet.sklearn needs scikit-learn: pip install scikit-learn") from error
 
 from fastnet.sklearn._classifier import MLPClassifier
 from fastnet.sklearn._regressor import MLPRegressor
