@@ -178,7 +178,9 @@ class _Pace:
         """Note what a call took, and choose."""
         self.seconds[threads] = seconds / steps
         if all(self.seconds.values()):
-            self.best = min(self.seconds, key=self.seconds.__getitem__)
+            best = min(self.seconds, key=self.seconds.__getitem__)
+            if best != self.best:
+                self.best, self.runs = best, 0  # and soon another trial, in case that something else disturbed this one
 
 
 class _Targets:

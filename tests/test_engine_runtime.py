@@ -256,6 +256,28 @@ def test_python_threads_under_workqueue():
     assert done.stdout == "done\n", done.stdout + done.stderr
 
 
+def test_the_pace_is_that_of_the_quicker_number_of_threads():
+    pace = engine._Pace(2)
+
+    def run(cost):
+        parts = pace.parts(80)
+        for threads, steps in parts:
+            pace.took(threads, steps, cost[threads] * steps)
+        return parts
+
+    quiet, busy = {1: 2.0, 2: 1.0}, {1: 2.0, 2: 50.0}
+    tried = [run(quiet) for _ in range(20)]
+    assert tried[:3] == [[(2, 80)], [(1, 10), (2, 70)], [(2, 80)]]
+    assert sum(len(parts) > 1 for parts in tried) == 2
+    run(busy)  # one run that something else disturbed
+    assert pace.best == 1
+    run(quiet)
+    run(quiet)
+    assert pace.best == 2
+    tried = [run(busy) for _ in range(40)]
+    assert sum(steps for parts in tried for threads, steps in parts if threads == 2) <= 80 + 3 * 10
+
+
 def test_the_number_of_numba_threads_is_restored():
     before = numba.get_num_threads()
     numba.set_num_threads(1)
