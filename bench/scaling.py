@@ -79,7 +79,7 @@ def rows_curve(folder: Path, counts: list[int], threads: int, quick: bool) -> di
     data, _ = load_data(folder)
     assert data.y is not None
     X, y = data.X, data.y
-    np.max(X.reshape(-1)[:: mmap.PAGESIZE])
+    np.max(X.reshape(-1)[:: mmap.PAGESIZE])  # one number of each page
     works = {
         n: EpochWork(MNIST, Rows(X[:n], y[:n]), n, threads=threads, steppers={"fastnet": engine.Stepper})  # type: ignore[arg-type]
         for n in counts

@@ -16,9 +16,10 @@ from fastnet.kernels import library
 from fastnet.kernels import plan as p
 from fastnet.kernels.dropout import drop_threshold
 from fastnet.kernels.few import predict_few
+from fastnet.kernels.flags import BITS, COMPRESS
 from fastnet.kernels.lanes import VECTOR_BYTES, lanes_of
-from fastnet.kernels.skip import BITS, COMPRESS, SIDE
 from fastnet.kernels.step import predict_rows, train_steps
+from fastnet.kernels.transpose import SIDE
 from fastnet.kernels.update import N_ROW, REST1, REST2
 from fastnet.palette import WORTHWHILE, encoded, find_palette, is_mapped
 from fastnet.workspace import Workspace, plain_views, round_up

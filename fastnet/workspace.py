@@ -12,9 +12,11 @@ import numpy as np
 
 from fastnet.functions import MOMENTS as MOMENTS_OF
 from fastnet.kernels import plan as p
+from fastnet.kernels.flags import BITS
 from fastnet.kernels.lanes import CACHE_LINE, lanes_of
-from fastnet.kernels.skip import BITS, SIDE, WIDEST
+from fastnet.kernels.skip import WIDEST
 from fastnet.kernels.tile import NV
+from fastnet.kernels.transpose import SIDE
 
 COPIED = 1.2  # work in a row of weights of which a transposed copy is kept, in that of one without
 EMPTY = 0.1  # of the work in an input that is never zero goes to one that is always

@@ -92,6 +92,12 @@ def test_shares_of_the_peak_threads_and_compiling_are_said():
     sections = {
         "rows": {"rows": [row("quick", 1.2, 2), row("middling", 0.7, 2), row("slow", 0.25, 1)]},
         "accuracy": {"first_epoch": {"cold": {"seconds": 10.0}}},
+        "large": {"rows": {"points": [
+            {"rows": 600},
+            {"rows": 6_000, "tenfold": 10.2, "linear": True, "noisy": False},
+            {"rows": 60_000, "tenfold": 11.0, "linear": False, "noisy": False},
+            {"rows": 600_000, "tenfold": 12.0, "linear": False, "noisy": True},
+        ]}},
         "scaling": {"curves": {
             "threads": [{"x": 1, "fastnet": 1.0}, {"x": 2, "fastnet": 0.8}],
             "threads-wide": [{"x": 1, "fastnet": 1.0}, {"x": 2, "fastnet": 0.55}],
@@ -105,6 +111,8 @@ def test_shares_of_the_peak_threads_and_compiling_are_said():
     assert "A second thread does not help at slow." in text
     assert "NumPy is quicker at batch 60 000" in text
     assert "NumPy trains 20 epochs of quick" in text
+    assert text.count("A row of") == 1
+    assert "A row of 60 000 costs 1.10 times one of a tenth as many." in text
     assert "second thread" not in quicker(sections, threads=1)
 
 

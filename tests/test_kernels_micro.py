@@ -30,24 +30,23 @@ from fastnet.functions import (
 )
 from fastnet.kernels import library
 from fastnet.kernels.elementwise import activate, derivative, softmax_rows
+from fastnet.kernels.flags import BITS
 from fastnet.kernels.lanes import at, lanes_of
 from fastnet.kernels.shapes import group_width, tile_height
 from fastnet.kernels.skip import (
-    BITS,
     PAIRED_COLUMNS,
     PAIRED_ROWS,
-    SIDE,
     WALKS,
     WIDEST,
     WIDTHS,
     scatter,
-    transpose_bytes,
     walk,
     walk_list,
     walk_loops,
 )
 from fastnet.kernels.tile import HEIGHTS, MR, NV, tile_columns, tile_loops, tile_rows
-from fastnet.kernels.update import N_ROW, REST1, REST2, transpose_square, update_block
+from fastnet.kernels.transpose import SIDE, transpose_bytes, transpose_square
+from fastnet.kernels.update import N_ROW, REST1, REST2, update_block
 
 POISON = -77
 

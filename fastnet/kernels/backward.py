@@ -9,14 +9,16 @@ import numpy as np
 from fastnet.functions import ADAM, SGD_LR
 from fastnet.kernels import plan as p
 from fastnet.kernels.clip import unit_squares
+from fastnet.kernels.flags import BITS
 from fastnet.kernels.inputs import flag_rows, flags_at, is_bytes
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import column_lists
 from fastnet.kernels.shapes import clear, group_width, tile_height
-from fastnet.kernels.skip import BITS, PAIRED_COLUMNS, WIDEST, scatter, walk, walk_list
+from fastnet.kernels.skip import PAIRED_COLUMNS, WIDEST, scatter, walk, walk_list
 from fastnet.kernels.tile import NV, tile_columns
-from fastnet.kernels.update import N_ROW, add_rows, prefetch_block, transpose_square, update_block
+from fastnet.kernels.transpose import transpose_square
+from fastnet.kernels.update import N_ROW, add_rows, prefetch_block, update_block
 
 
 @serial

@@ -117,7 +117,7 @@ class KernelCache:
 
     def save_overload(self, sig, compiled):
         """Keep the compiled kernel, unless it holds addresses of this process."""
-        if not compiled.library.has_dynamic_globals:
+        if not compiled._asdict()["library"].has_dynamic_globals:
             write(self._name(sig, compiled.codegen), dumps(compiled._reduce()))
 
     def enable(self):

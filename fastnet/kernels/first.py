@@ -10,14 +10,16 @@ import numpy as np
 
 from fastnet.kernels import plan as p
 from fastnet.kernels.elementwise import activate
+from fastnet.kernels.flags import BITS
 from fastnet.kernels.inputs import flag_rows, flags_at, gather, is_bytes, prepare_flags
 from fastnet.kernels.jit import serial
 from fastnet.kernels.lanes import at, lanes
 from fastnet.kernels.lists import lists_forward
 from fastnet.kernels.products import PRODUCT, layer_forward
 from fastnet.kernels.shapes import group_width
-from fastnet.kernels.skip import BITS, PAIRED_ROWS, SIDE, walk
+from fastnet.kernels.skip import PAIRED_ROWS, walk
 from fastnet.kernels.tile import NV
+from fastnet.kernels.transpose import SIDE
 from fastnet.kernels.update import add_block
 
 

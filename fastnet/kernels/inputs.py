@@ -10,10 +10,11 @@ from numba import carray, types
 from numba.extending import overload
 
 from fastnet.kernels import plan as p
+from fastnet.kernels.flags import BITS
 from fastnet.kernels.jit import inlined, serial
 from fastnet.kernels.lanes import at, lanes, prefetch
-from fastnet.kernels.skip import BITS, SIDE, transpose_bytes
 from fastnet.kernels.tile import NV
+from fastnet.kernels.transpose import SIDE, transpose_bytes
 
 AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
 

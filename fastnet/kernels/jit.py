@@ -31,6 +31,7 @@ class _PartLibrary(JITCodeLibrary):
 
     @property
     def codegen(self):
+        """What Numba gives the addresses of environments to: `set_env` below."""
         return self
 
     def set_env(self, env_name, env):
@@ -40,8 +41,8 @@ class _PartLibrary(JITCodeLibrary):
 class _PartCompiler(Compiler):
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        if self.state.library is None:
-            self.state.library = _PartLibrary(self.state.targetctx.codegen(), "fastnet")
+        if self.state["library"] is None:
+            self.state["library"] = _PartLibrary(self.state.targetctx.codegen(), "fastnet")
 
 
 # A helper that one thread runs; compiled into the kernels that call it.

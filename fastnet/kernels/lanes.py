@@ -137,7 +137,7 @@ class Emit:
 
 
 def declared(module, name, arguments):
-    """The function ``name`` of the vector library (fastnet.kernels.library), as seen from ``module``."""
+    """The function ``name`` of the vector library (library.py), as seen from ``module``."""
     return module.globals.get(name) or ir.Function(module, ir.FunctionType(VOID, arguments), name)
 
 

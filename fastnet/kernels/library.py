@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core.registry import cpu_target
 
-from fastnet.kernels import cache, elementwise, skip, tile, update
+from fastnet.kernels import cache, elementwise, skip, tile, transpose, update
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 _engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 def source(dtype: str) -> ir.Module:
     """The library as LLVM IR."""
     module = ir.Module(f"fastnet_{dtype}")
-    for part in (tile, skip, elementwise, update):
+    for part in (tile, skip, transpose, elementwise, update):
         part.define(module, SCALARS[dtype])
     return module
 

@@ -1,23 +1,22 @@
 """The first layer on data with many zeros: work for the nonzero inputs only.
 
-A row of bytes says which inputs are nonzero (the pixels themselves, or flags made from floating data). Sixty-four of
-them are compared with zero at once; each set bit of the mask names a row of weights to be added, scaled, to a group of
-accumulators that stay in registers: `walk`. With the bytes transposed, the weight gradient is the same walk down a
-column of the batch with the deltas as operand. A walk adds the same products in the same order as the dense tile, less
-those that are zero. Two rows at once read an operand that both want only once, and wait less often for a sum: columns
-of neighbouring pixels have most of their nonzeros in common. They skip what is zero in both, so that an infinite weight
-makes NaN of the sums of either.
-"""
+A row of bytes says which inputs are nonzero (the pixels themselves, or flags made from floating data;
+fastnet.kernels.flags). Each names a row of weights to be added, scaled, to a group of accumulators that stay in
+registers: `walk`. With the bytes transposed, the weight gradient is the same walk down a column of the batch with the
+deltas as operand. A walk adds the same products in the same order as the dense tile, less those that are zero.
 
-from functools import partial, reduce
+Two rows at once read an operand that both want only once, and wait less often for a sum: columns of neighbouring pixels
+have most of their nonzeros in common. They skip what is zero in both, so that an infinite weight makes NaN of the sums
+of either.
+"""
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import FEATURES, I1, I8, I16, I32, I64, VECTOR_BYTES, Emit, call_one_of, const, declared
+from fastnet.kernels.flags import BITS, Rows
+from fastnet.kernels.lanes import I8, I32, I64, Emit, call_one_of, const, declared
 
-BITS = 64  # inputs per mask; fewer mean more loop exits, each a likely misprediction
 WIDEST = 8  # accumulators of one walk: enough for 64 float32 outputs on AVX2, 128 on AVX-512
 WIDTHS = (8, 6, 4, 3, 2, 1)
 # Widths up to which two rows at once pay. Rows of a batch have less in common than columns: forward with 64 outputs
@@ -25,157 +24,6 @@ WIDTHS = (8, 6, 4, 3, 2, 1)
 # MNIST).
 PAIRED_ROWS, PAIRED_COLUMNS = 2, 4
 WALKS = ((8, 1), (6, 1), (4, 1), (3, 1), (4, 2), (3, 2), (2, 2), (1, 2))  # accumulators to a row, rows at once
-FLAGS = ir.VectorType(I8, BITS)
-LIST = 1024  # flags whose numbers make one list: those of an MNIST row, 3 or 4 kB of L1
-COMPRESS = VECTOR_BYTES == 64 and FEATURES.get("avx512vbmi2", False)  # presses the chosen bytes of a vector together
-SIDE = 16  # bytes are transposed in registers, in squares of SIDE x SIDE
-
-
-def _each_bit(e, mask, carried, body):
-    """Emit ``for each set bit t of mask: carried = body(t, carried)``; returns the last values."""
-    b, before = e.b, e.b.block
-    bit, done = (b.function.append_basic_block(s) for s in ("bit", "bits_done"))
-    none = const(0)
-    b.cbranch(b.icmp_unsigned("!=", mask, none), bit, done)
-    b.position_at_end(bit)
-    left = b.phi(I64)
-    old = [b.phi(v.type) for v in carried]
-    t = e.call("llvm.cttz.i64", I64, left, ir.Constant(I1, 1))
-    rest = b.and_(left, b.sub(left, const(1)))
-    new = body(t, old)
-    left.add_incoming(mask, before)
-    left.add_incoming(rest, b.block)
-    for phi, start, value in zip(old, carried, new, strict=True):
-        phi.add_incoming(start, before)
-        phi.add_incoming(value, b.block)
-    b.cbranch(b.icmp_unsigned("!=", rest, none), bit, done)
-    b.position_at_end(done)
-    merged = [b.phi(v.type) for v in carried]
-    for phi, start, value in zip(merged, carried, new, strict=True):
-        phi.add_incoming(start, before)
-        phi.add_incoming(value, bit)
-    return merged
-
-
-def _nonzero(e, raw):
-    """Mask of the nonzero bytes of a block."""
-    return e.b.icmp_unsigned("!=", raw, ir.Constant(FLAGS, [0] * BITS))
-
-
-class _Rows:
-    """Emits code that goes through the nonzero flags of one row, or of a pair: those that are nonzero in either.
-
-    There are n flags in blocks of BITS, each row's from its address in ``flags`` on. With ``overlap`` the last block
-    reaches back over flags that were done, so that nothing beyond the row is read; without, it reads on to its end.
-    Either way only the flags of this block that are new and below n count. A row's value is table[flag] where
-    ``by_table``, else its address in ``values`` at t * value_step.
-    """
-
-    def __init__(self, e, flags, flags_step, n, overlap, by_table, table, values, value_step):
-        self.e, self.flags, self.flags_step, self.n, self.overlap = e, flags, flags_step, n, overlap
-        self.by_table, self.table, self.values, self.value_step = by_table, table, values, value_step
-
-    def _flags(self, q, back=None):
-        """(addresses, flags of each row, mask of those nonzero in any) of the block at flag q, or ``back`` before."""
-        b = self.e.b
-        start = b.mul(b.lshr(q, const(6)), self.flags_step)
-        start = b.sub(start, back) if back else start
-        addresses = [self.e.gep(row, start) for row in self.flags]
-        raws = [b.load(b.bitcast(address, FLAGS.as_pointer())) for address in addresses]
-        for raw in raws:
-            raw.align = 1
-        return addresses, raws, b.bitcast(_nonzero(self.e, reduce(b.or_, raws)), I64)
-
-    def whole_block(self, q):
-        """(number of its first flag, addresses, flags, mask of those that count) of a block that ends below n."""
-        return q, *self._flags(q)
-
-    def block(self, q):
-        """As `whole_block`, of any block."""
-        b = self.e.b
-        last = b.sub(self.n, const(BITS))
-        base = b.select(b.and_(self.overlap, b.icmp_signed(">", q, last)), last, q)
-        left = b.sub(self.n, base)
-        some = b.sub(b.shl(const(1), b.and_(left, const(BITS - 1))), const(1))
-        wanted = b.select(b.icmp_signed(">=", left, const(BITS)), const(-1), some)
-        wanted = b.and_(wanted, b.shl(const(-1), b.sub(q, base)))
-        addresses, raws, mask = self._flags(q, b.sub(q, base))
-        return base, addresses, raws, b.and_(mask, wanted)
-
-    def _values(self, t, flags):
-        """Splat of each row's value of flag t, whose byte is at its address in ``flags``."""
-        e = self.e
-        if self.by_table:
-            return [e.splat(e.b.load(e.gep(self.table, e.b.zext(e.b.load(flag), I64)))) for flag in flags]
-        place = e.b.mul(t, self.value_step)
-        return [e.splat(e.b.load(e.gep(row, place))) for row in self.values]
-
-    def each(self, carried, body, first=None):
-        """Emit ``carried = body(t, values of t, carried)`` for each nonzero flag t >= first; first < BITS."""
-        return (self._each_in_lists if COMPRESS else self._each_in_masks)(carried, body, first)
-
-    def _beyond(self, mask, q, first):
-        """The mask without the flags below ``first``."""
-        b = self.e.b
-        if first is None:
-            return mask
-        return b.and_(mask, b.shl(const(-1), b.select(b.icmp_signed("==", q, const(0)), first, const(0))))
-
-    def _each_in_masks(self, carried, body, first):
-        """Bit by bit through the mask of each block."""
-        e = self.e
-
-        def block(q, carried):
-            base, addresses, _, mask = self.block(q)
-
-            def bit(t, carried):
-                number = e.b.add(base, t)
-                return body(number, self._values(number, [e.gep(address, t) for address in addresses]), carried)
-
-            return _each_bit(e, self._beyond(mask, q, first), carried, bit)
-
-        return e.loop(const(0), self.n, BITS, carried, block, "block")
-
-    def _each_in_lists(self, carried, body, first):
-        """Numbers and flags are pressed into lists first: one loop has one end, where each mask has an end that the
-        processor cannot foresee (forward, 128 rows of MNIST, 64 outputs: 32 us instead of 39).
-        """
-        e, b = self.e, self.e.b
-        with b.goto_entry_block():
-            numbers, *flags = [b.alloca(item, LIST + BITS) for item in (I16, *(I8 for _ in self.flags))]
-            for items in (numbers, *flags):
-                items.align = 64
-        upward = ir.Constant(FLAGS, list(range(BITS)))
-
-        def part(start, carried):
-            end = b.select(b.icmp_signed("<", self.n, b.add(start, const(LIST))), self.n, b.add(start, const(LIST)))
-
-            def press(block, q, count):
-                base, _, raws, mask = block(q)
-                mask = self._beyond(mask, q, first)
-                chosen = b.bitcast(mask, ir.VectorType(I1, BITS))
-                place = e.broadcast(b.trunc(b.sub(base, start), I16), BITS)
-                number = b.add(b.zext(self._pressed(upward, chosen), place.type), place)
-                pressed = [number, *(self._pressed(raw, chosen) for raw in raws)]
-                for target, items in zip((numbers, *flags), pressed, strict=True):
-                    at = b.bitcast(e.gep(target, count[0]), items.type.as_pointer())
-                    b.store(items, at).align = 1
-                return [b.add(count[0], e.call("llvm.ctpop.i64", I64, mask))]
-
-            whole = b.and_(end, const(-BITS))
-            count = e.loop(start, whole, BITS, [const(0)], partial(press, self.whole_block), "press")
-            (count,) = e.loop(whole, end, BITS, count, partial(press, self.block), "rest")
-
-            def entry(i, carried):
-                t = b.add(start, b.zext(b.load(e.gep(numbers, i)), I64))
-                return body(t, self._values(t, [e.gep(row, i) for row in flags]), carried)
-
-            return e.loop(const(0), count, 1, carried, entry, "entry")
-
-        return e.loop(const(0), self.n, LIST, carried, part, "part")
-
-    def _pressed(self, items, chosen):
-        return self.e.call("llvm.x86.avx512.mask.compress.v64i8", FLAGS, items, ir.Constant(FLAGS, [0] * BITS), chosen)
 
 
 def _either(e, by_table, emit):
@@ -217,7 +65,7 @@ def _walk(
         places = [b.select(by_order, b.load(e.gep(order, b.select(by_order, m, const(0)))), m) for m in members]
         numbers = [e.gep(values, b.mul(m, value_stride)) for m in members]
         bytes_ = [e.gep(flags, b.mul(place, stride)) for place in places]
-        entries = _Rows(e, bytes_, flags_step, n, whole, by_table, table, numbers, value_step)
+        entries = Rows(e, bytes_, flags_step, n, whole, by_table, table, numbers, value_step)
 
         def add(t, factors, acc):
             source = [e.load(p) for p in _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)]
@@ -242,7 +90,7 @@ def _scatter(
 
     def whole_row(by_table):
         overlap = b.icmp_signed(">=", n, const(BITS))
-        row = _Rows(e, [flags], const(BITS), n, overlap, by_table, table, [values], const(1))
+        row = Rows(e, [flags], const(BITS), n, overlap, by_table, table, [values], const(1))
 
         def add(t, factors, _):
             (value,) = factors
@@ -292,61 +140,8 @@ def _list_function(module, scalar, vectors):
     return declared(module, f"fastnet_list_{scalar}_{vectors}", arguments)
 
 
-def _transpose_function(module):
-    return declared(
-        module, "fastnet_transpose_bytes", [I8.as_pointer(), I64, I8.as_pointer(), I64.as_pointer(), I64, I64]
-    )
-
-
-def _transpose(e, dst, ld, src, order, stride, n):
-    """Emit the body of `transpose_bytes`: four rounds of interleaving, on as many squares as fit into a vector."""
-    b = e.b
-    narrow, squares = ir.VectorType(I8, SIDE), VECTOR_BYTES // SIDE
-    wide = ir.VectorType(I8, VECTOR_BYTES)
-
-    def halves(vec, count):
-        """Interleave the lower, the upper halves of two vectors, each square for itself."""
-        n = SIDE * count
-        return [
-            ir.Constant(
-                ir.VectorType(I32, n), [c * SIDE + v for c in range(count) for i in range(h, h + 8) for v in (i, n + i)]
-            )
-            for h in (0, SIDE // 2)
-        ]
-
-    def columns(k, vec, count):
-        rows = []
-        for i in range(SIDE):
-            row = e.gep(src, b.add(b.mul(b.load(e.gep(order, i)), stride), k))
-            rows.append(b.load(b.bitcast(row, vec.as_pointer())))
-            rows[-1].align = 1
-        parts = halves(vec, count)
-        for _ in range(4):
-            rows = [b.shuffle_vector(rows[i], rows[i + 8], part) for i in range(8) for part in parts]
-        for i in range(SIDE):
-            for c in range(count):
-                lanes = ir.Constant(ir.VectorType(I32, SIDE), [c * SIDE + j for j in range(SIDE)])
-                square = b.shuffle_vector(rows[i], rows[i], lanes) if count > 1 else rows[i]
-                target = e.gep(dst, b.mul(b.add(k, const(c * SIDE + i)), ld))
-                b.store(square, b.bitcast(target, narrow.as_pointer())).align = 1
-
-    def one(k, vec, count):
-        columns(k, vec, count)
-        return []
-
-    whole = b.and_(n, const(-VECTOR_BYTES))
-    e.loop(const(0), whole, VECTOR_BYTES, [], lambda k, _: one(k, wide, squares), "wide")
-
-    def rest(k, _):
-        last = b.sub(n, const(SIDE))  # the last square overlaps the one before it
-        return one(b.select(b.icmp_signed("<", k, last), k, last), narrow, 1)
-
-    e.loop(whole, n, SIDE, [], rest, "narrow")
-    b.ret_void()
-
-
 def define(module, scalar):
-    """Add the walks, scatters and lists of every width and the transpose of bytes to the vector library."""
+    """Add the walks, scatters and lists of every width to the vector library."""
 
     def emit(function, body, *shape):
         fn = function(module, scalar, *shape)
@@ -357,8 +152,6 @@ def define(module, scalar):
     for vectors in WIDTHS:
         emit(_scatter_function, _scatter, vectors)
         emit(_list_function, _list, vectors)
-    fn = _transpose_function(module)
-    _transpose(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
 
 
 def _dispatch(context, builder, signature, args, function):
@@ -436,18 +229,6 @@ def walk_list(typingctx, out, out_panel, indices, values, n, rows, row_step, row
 
     def codegen(context, builder, signature, args):
         return _dispatch(context, builder, signature, args, _list_function)
-
-    return sig, codegen
-
-
-@intrinsic
-def transpose_bytes(typingctx, dst, ld, src, order, stride, n):
-    """dst[k * ld + i] = src[order[i] * stride + k] for i < SIDE and k < n; n is at least SIDE."""
-    sig = types.void(dst, types.intp, src, order, types.intp, types.intp)
-
-    def codegen(context, builder, signature, args):
-        builder.call(_transpose_function(builder.module), args)
-        return context.get_dummy_value()
 
     return sig, codegen
 

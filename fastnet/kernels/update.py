@@ -1,4 +1,4 @@
-"""The optimizers, applied to one block of weights while its gradient is still in L1; and the transpose of a block."""
+"""The optimizers, applied to one block of weights while its gradient is still in L1; copies and sums of blocks."""
 
 from llvmlite import ir
 from numba import types
@@ -106,18 +106,28 @@ def update_block(typingctx, W, first, second, squares, g, coefficients, rows, ve
     return sig, codegen
 
 
-@intrinsic
-def copy_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
-    """target[i] = source[i] for ``rows`` rows of ``vectors`` vectors."""
+def _call_block(what, target, source):
+    """Signature of `copy_block` or `add_block`, and code that calls it."""
     n = types.intp
-    sig = types.void(target, n, source, n, n, n)
 
     def codegen(context, builder, signature, args):
         scalar = context.get_value_type(signature.args[0].dtype)
-        builder.call(_block_function(builder.module, scalar, "copy"), args)
+        builder.call(_block_function(builder.module, scalar, what), args)
         return context.get_dummy_value()
 
-    return sig, codegen
+    return types.void(target, n, source, n, n, n), codegen
+
+
+@intrinsic
+def copy_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
+    """target[i] = source[i] for ``rows`` rows of ``vectors`` vectors."""
+    return _call_block("copy", target, source)
+
+
+@intrinsic
+def add_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
+    """target[i] += source[i] for ``rows`` rows of ``vectors`` vectors."""
+    return _call_block("add", target, source)
 
 
 @intrinsic
@@ -134,20 +144,6 @@ def prefetch_block(typingctx, pointer, n):
             return []
 
         e.loop(const(0), n, CACHE_LINE // e.itemsize, [], line, "line")
-        return context.get_dummy_value()
-
-    return sig, codegen
-
-
-@intrinsic
-def add_block(typingctx, target, ld_target, source, ld_source, rows, vectors):
-    """target[i] += source[i] for ``rows`` rows of ``vectors`` vectors."""
-    n = types.intp
-    sig = types.void(target, n, source, n, n, n)
-
-    def codegen(context, builder, signature, args):
-        scalar = context.get_value_type(signature.args[0].dtype)
-        builder.call(_block_function(builder.module, scalar, "add"), args)
         return context.get_dummy_value()
 
     return sig, codegen
@@ -212,39 +208,13 @@ def _add(e, target, source, ld, rows, vectors):
     b.ret_void()
 
 
-def _transpose_function(module, scalar):
-    pointer = scalar.as_pointer()
-    return declared(module, f"fastnet_transpose_{scalar}", [pointer, pointer, I64])
-
-
-def _transpose(e, dst, src, ld):
-    """Emit the body of `transpose_square`."""
-    for i, column in enumerate(e.transposed([e.load(src, e.b.mul(const(i), ld)) for i in range(e.lanes)])):
-        e.store(column, dst, e.b.mul(const(i), ld))
-    e.b.ret_void()
-
-
 def define(module, scalar):
-    """Add the update of every rule and the transpose of a square to the vector library."""
+    """Add the update of every rule, copies and sums of blocks to the vector library."""
     for rule in RULES:
         fn = _update_function(module, scalar, rule)
         _update(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), rule, *fn.args)
     for what in ("copy", "add"):
         fn = _block_function(module, scalar, what)
         _block(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), what, *fn.args)
-    for function, body in ((_transpose_function, _transpose), (_add_function, _add)):
-        fn = function(module, scalar)
-        body(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
-
-
-@intrinsic
-def transpose_square(typingctx, dst, src, ld):
-    """dst[j * ld + i] = src[i * ld + j] for i, j < lanes."""
-    sig = types.void(dst, src, types.intp)
-
-    def codegen(context, builder, signature, args):
-        scalar = context.get_value_type(signature.args[0].dtype)
-        builder.call(_transpose_function(builder.module, scalar), args)
-        return context.get_dummy_value()
-
-    return sig, codegen
+    fn = _add_function(module, scalar)
+    _add(Emit(ir.IRBuilder(fn.append_basic_block("entry")), scalar), *fn.args)
