@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset, load_data
+    from fastnet.engine.warm import warmup
     from fastnet.errors import DataError, NonFiniteLossError
     from fastnet.metrics import classification_report, confusion_matrix
     from fastnet.network import Evaluation, Network
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.training import Epoch, History, train
-    from fastnet.warm import warmup
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "load_data": "data",
     "train": "training",
-    "warmup": "warm",
+    "warmup": "engine.warm",
 }
 
 __all__ = [

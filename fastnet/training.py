@@ -289,7 +289,7 @@ def _reported_compilation(progress: Any, backend: str):
     if not progress or backend != "numba":
         yield
         return
-    from fastnet.kernels.cache import listeners
+    from fastnet.kernels.compile.cache import listeners
 
     def once(kernel):
         listeners.remove(once)

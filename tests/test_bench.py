@@ -95,7 +95,7 @@ def test_key_names_processor_and_threads():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_peak_does_what_it_counts(dtype):
     from fastnet.bench.peak import CHAINS, Peak, _chain
-    from fastnet.kernels.lanes import lanes_of
+    from fastnet.kernels.compile.target import lanes_of
 
     one, half = 2**-10, 1 - 2**-10
     expected = sum((1.0 + i + one) * half + one for i in range(CHAINS))

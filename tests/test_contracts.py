@@ -74,11 +74,11 @@ def strangers(part: str, allowed: tuple[str, ...]) -> list[str]:
 
 
 def test_kernels_import_only_what_compiles():
-    leaves = ("fastnet.functions", "fastnet.folders")
+    leaves = ("fastnet.functions", "fastnet.files", "fastnet.folders")
     assert strangers("kernels", ("numpy", "numba", "llvmlite", "fastnet.kernels", *leaves)) == []
 
 
-@pytest.mark.parametrize("leaf", ["errors.py", "functions.py", "folders.py"])
+@pytest.mark.parametrize("leaf", ["errors.py", "files.py", "functions.py", "folders.py"])
 def test_leaves_import_only_the_standard_library(leaf):
     assert strangers(leaf, ()) == []
 

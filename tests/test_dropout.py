@@ -8,7 +8,7 @@ from engine_makers import KINDS, Problem, check_against_oracle, pieces
 
 from fastnet import engine, reference
 from fastnet.functions import ADAM, HIDDEN, LOSSES, MOMENTUM, PAIRS
-from fastnet.kernels.step import train_steps
+from fastnet.kernels.step.train import train_steps
 from fastnet.reference.dropout import drop_threshold, dropout_factors
 
 BASE = Problem((70, 33, 20, 10), rule=MOMENTUM)

@@ -7,8 +7,10 @@ import pytest
 from engine_makers import KINDS, Problem, check_against_oracle, inputs, pieces, tolerance
 
 from fastnet import engine, reference
+from fastnet.engine import strategy
+from fastnet.engine.inputs import Inputs
 from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MOMENTUM, MSE, POISSON, SGD
-from fastnet.kernels import plan
+from fastnet.kernels.step.records import DENSE, LISTS, SKIP
 
 BASE = Problem((70, 33, 10))
 PROBLEMS = [
@@ -70,7 +72,7 @@ def test_bits_do_not_depend_on_threads_or_old_scratch(kind, batch_size):
                         batch_size=batch_size, l2=0.01))  # fmt: skip
     first = p.run(engine, np.nan, threads=1)
     # The order of the first layer's sums depends on the work in a step, not on the threads that are there.
-    assert bool(p.stepper(engine).workspace.plan[plan.HALF]) == (batch_size == 111 and kind != "csr")
+    assert p.stepper(engine).strategy.halves == (batch_size == 111 and kind != "csr")
     for threads in range(1, 9):
         for poison in (1e30, None) if threads < 3 else (np.nan,):
             for a, b in zip(first, p.run(engine, poison, threads=threads), strict=True):
@@ -86,10 +88,10 @@ def test_bits_do_not_depend_on_threads_or_old_scratch(kind, batch_size):
 def test_zero_skipping_changes_nothing_but_rounding(kind, dtype, monkeypatch):
     p = pieces(BASE.but(kind=kind, dtype=dtype, sizes=(130, 70, 10), n=300, batch_size=33, rule=ADAM))
     skipping = p.run(engine)
-    assert p.stepper(engine).workspace.plan[plan.INPUT] == plan.SKIP
-    monkeypatch.setattr(engine, "skip_threshold", lambda vectors: -1.0)
+    assert p.stepper(engine).strategy.input == SKIP
+    monkeypatch.setattr(strategy, "skip_threshold", lambda vectors: -1.0)
     dense = p.run(engine)
-    assert p.stepper(engine).workspace.plan[plan.INPUT] == plan.DENSE
+    assert p.stepper(engine).strategy.input == DENSE
     limit = tolerance(p.problem)
     for a, b in zip(skipping, dense, strict=True):
         np.testing.assert_allclose(a, b, rtol=limit, atol=limit)
@@ -100,9 +102,9 @@ def test_the_way_through_the_first_layer_follows_the_data():
     ways = {}
     for kind in KINDS:
         X = inputs(rng, kind, 200, 128, "float32")
-        ways[kind] = engine._Inputs(X, np.float32).mode(64, 4)
+        ways[kind] = strategy.way_through(Inputs(X, np.float32), 64, 4)
     assert ways == {
-        "pixels": plan.DENSE, "few pixels": plan.SKIP, "floats": plan.DENSE, "few floats": plan.SKIP, "csr": plan.LISTS
+        "pixels": DENSE, "few pixels": SKIP, "floats": DENSE, "few floats": SKIP, "csr": LISTS
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """How compiled steps live with the rest of a process: compilation, the cache on disk, threads, denormal numbers."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,11 +13,15 @@ import pytest
 from engine_makers import KINDS, Problem, pieces, tolerance
 
 from fastnet import engine, reference
+from fastnet.engine import threads as engine_threads
+from fastnet.engine.threads import Pace
+from fastnet.engine.warm import share_compilation
 from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, MOMENTUM, MSE, SGD
-from fastnet.kernels import cache, library
-from fastnet.kernels.jit import entry
-from fastnet.kernels.step import predict_rows, train_steps
-from fastnet.warm import share_compilation
+from fastnet.kernels.compile import cache
+from fastnet.kernels.compile.jit import entry
+from fastnet.kernels.step.predict import predict_rows
+from fastnet.kernels.step.train import train_steps
+from fastnet.kernels.vector import library
 
 BASE = Problem((70, 33, 10))
 ROOT = Path(__file__).parents[1]
@@ -131,16 +136,28 @@ def test_the_stamp_covers_settings_of_the_compiler(monkeypatch, setting):
     assert cache.source_stamp.__wrapped__() != before
 
 
-def test_the_stamp_covers_every_kernel_module(monkeypatch):
-    read, seen = Path.read_bytes, set()
+def test_the_stamp_covers_every_room(tmp_path, monkeypatch):
+    package = ROOT / "fastnet"
+    copy = tmp_path / "fastnet"
+    shutil.copytree(package / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(package / "functions.py", copy)
+    monkeypatch.setattr(cache, "KERNELS", copy / "kernels")
+    stamps = {cache.source_stamp.__wrapped__()}
+    assert stamps == {cache.source_stamp()}
+    rooms = ("", "compile", "vector", "step", "named")
+    for room in rooms:
+        edited = max((copy / "kernels" / room).glob("*.py"))
+        edited.write_text(edited.read_text() + "# edited\n")
+        stamps.add(cache.source_stamp.__wrapped__())
+    (copy / "functions.py").write_text("# edited")
+    stamps.add(cache.source_stamp.__wrapped__())
+    assert len(stamps) == 2 + len(rooms)
 
-    def record(path):
-        seen.add(path.name)
-        return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", record)
-    cache.source_stamp.__wrapped__()
-    assert seen == {path.name for path in Path(cache.__file__).parent.glob("*.py")} | {"functions.py"}
+def test_functions_of_one_name_in_two_modules_are_kept_apart(kept, monkeypatch):
+    assert kept()
+    monkeypatch.setattr(one_more, "__module__", "another_module")
+    assert kept()
 
 
 def test_where_nothing_can_be_written_kernels_still_run(kept, tmp_path):
@@ -166,7 +183,7 @@ def test_the_library_is_read_back_or_compiled(tmp_path, monkeypatch, compiled):
 KEPT = """
 import numpy as np
 from fastnet import kernels
-from fastnet.kernels.cache import listeners
+from fastnet.kernels.compile.cache import listeners
 compiled = []
 listeners.append(compiled.append)
 out = np.empty((5, 3))
@@ -187,7 +204,7 @@ def test_kept_kernels_run_in_another_process():
 EVALUATE = """
 import numpy as np
 from fastnet import Network
-from fastnet.kernels.cache import listeners
+from fastnet.kernels.compile.cache import listeners
 compiled = []
 listeners.append(compiled.append)
 Network([3, 2]).evaluate(np.zeros((9, 3), np.uint8), np.zeros(9, np.int64))
@@ -198,9 +215,9 @@ print(compiled)
 def test_compilation_is_shared_on_a_new_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(engine, "available_threads", lambda: 1)
+    monkeypatch.setattr(engine_threads, "available_threads", lambda: 1)
     assert share_compilation() is None
-    monkeypatch.setattr(engine, "available_threads", lambda: 2)
+    monkeypatch.setattr(engine_threads, "available_threads", lambda: 2)
     helper = share_compilation()
     assert helper is not None
     assert helper.wait(timeout=120) == 0
@@ -257,7 +274,7 @@ def test_python_threads_under_workqueue():
 
 
 def test_the_pace_is_that_of_the_quicker_number_of_threads():
-    pace = engine._Pace(2)
+    pace = Pace(2)
 
     def run(cost):
         parts = pace.parts(80)

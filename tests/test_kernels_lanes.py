@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastnet.kernels.lanes import VECTOR_BYTES
+from fastnet.kernels.compile.target import VECTOR_BYTES
 
 HERE = Path(__file__).parent
 OTHERS = [lanes for lanes in (4, 8, 16) if 4 * lanes != VECTOR_BYTES]
@@ -15,7 +15,7 @@ STEPS = """
 import sys
 import engine_makers
 from fastnet.functions import ADAM, MOMENTUM
-from fastnet.kernels.lanes import VECTOR_BYTES
+from fastnet.kernels.compile.target import VECTOR_BYTES
 assert VECTOR_BYTES == 4 * int(sys.argv[1])
 base = engine_makers.Problem((130, 70, 33, 10), rule=MOMENTUM, n=40, batch_size=16)
 for kind in ("pixels", "few pixels"):
@@ -56,7 +56,7 @@ def test_other_widths(others, lanes, part):
 
 def test_an_impossible_width_is_refused():
     done = subprocess.run(
-        [sys.executable, "-c", "import fastnet.kernels.lanes"], env=os.environ | {"FASTNET_LANES": "5"},
+        [sys.executable, "-c", "import fastnet.kernels.compile.target"], env=os.environ | {"FASTNET_LANES": "5"},
         capture_output=True, text=True, cwd=HERE.parent,
     )  # fmt: skip
     assert "FASTNET_LANES must be 4, 8 or 16" in done.stderr

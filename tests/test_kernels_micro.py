@@ -28,12 +28,17 @@ from fastnet.functions import (
     STEP_VELOCITY,
     TANH,
 )
-from fastnet.kernels import library
-from fastnet.kernels.elementwise import activate, derivative, softmax_rows
-from fastnet.kernels.flags import BITS
-from fastnet.kernels.lanes import at, lanes_of
-from fastnet.kernels.shapes import group_width, tile_height
-from fastnet.kernels.skip import (
+from fastnet.kernels.compile.target import lanes_of
+from fastnet.kernels.vector import library
+from fastnet.kernels.vector.activations import activate, derivative
+from fastnet.kernels.vector.nonzero import BITS
+from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2, update_block
+from fastnet.kernels.vector.pointers import at
+from fastnet.kernels.vector.shapes import group_width, tile_height
+from fastnet.kernels.vector.softmax import softmax_rows
+from fastnet.kernels.vector.tile import HEIGHTS, MR, NV, tile_columns, tile_rows
+from fastnet.kernels.vector.transpose import SIDE, transpose_bytes, transpose_square
+from fastnet.kernels.vector.walk import (
     PAIRED_COLUMNS,
     PAIRED_ROWS,
     WALKS,
@@ -42,11 +47,7 @@ from fastnet.kernels.skip import (
     scatter,
     walk,
     walk_list,
-    walk_loops,
 )
-from fastnet.kernels.tile import HEIGHTS, MR, NV, tile_columns, tile_loops, tile_rows
-from fastnet.kernels.transpose import SIDE, transpose_bytes, transpose_square
-from fastnet.kernels.update import N_ROW, REST1, REST2, update_block
 
 POISON = -77
 
@@ -90,7 +91,8 @@ def test_tile(rng, dtype, height, accumulate, by_rows):
             C = np.full((height + 1, width + 1), POISON, dtype)
             C[:height, :width] = whole_numbers(rng, (height, width), dtype) if accumulate else np.nan
             wanted = C.copy()
-            tile_loops(wanted[:height, :width], A, B[:, :width], accumulate)
+            product = A @ B[:, :width]  # of whole numbers: exact in any order
+            wanted[:height, :width] = wanted[:height, :width] + product if accumulate else product
             for stored, lda, block in [(A, K, panel), in_panels(A, panel)] if by_rows else [(A.T.copy(), height, 0)]:
                 result = C.copy()
                 tile(result, C.shape[1], stored, lda, block, B, K, accumulate, height, vectors, by_rows)
@@ -165,7 +167,8 @@ def test_walk(rng, dtype, vectors, height, by_table, step, ordered, accumulate, 
             wanted = np.full((count, width), 1 if accumulate else 0, dtype)
             for i in range(count):
                 values = table[flags[order[i]]] if by_table else numbers[i, ::2]
-                walk_loops(wanted[i], flags[order[i]], values, rows)
+                chosen = flags[order[i]] != 0
+                wanted[i] += values[chosen] @ rows[chosen]  # of whole numbers: exact in any order
             out = panels_of(np.full((count, width), 1 if accumulate else np.nan, dtype), vectors, panel // NV)
             panels, spread = panels_of(rows, vectors, panel // NV), spread_flags(flags, step)
             run_walk(

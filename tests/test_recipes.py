@@ -270,7 +270,7 @@ def test_race_without_a_winner_has_no_median(sets, capsys):
 
 
 def test_nothing_is_compiled_while_the_clock_runs(sets):
-    from fastnet.kernels.cache import listeners
+    from fastnet.kernels.compile.cache import listeners
 
     recipe = RECIPES["weisberg-part2"]
     args = quick(recipe, backend="numba", threads=2)

@@ -25,7 +25,7 @@ def facts() -> dict[str, Any]:
 
 def _threads() -> dict[str, Any]:
     """Threads that kernels may use, and Numba's threading layer, which it knows after a first parallel kernel only."""
-    from fastnet.warm import warmup
+    from fastnet.engine.warm import warmup
 
     try:
         return threading()

@@ -8,7 +8,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from fastnet.kernels.lanes import I32, REGISTERS, Emit, const, lanes_of
+from fastnet.kernels.compile.target import REGISTERS, lanes_of
+from fastnet.kernels.vector.emit import I32, Emit, const
 
 # Independent chains: units times latency is 8 on x86 and 16 on the widest ARM cores.
 CHAINS = REGISTERS * 3 // 4

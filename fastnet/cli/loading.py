@@ -19,7 +19,7 @@ def warm_up() -> None:
 
     def load():
         with contextlib.suppress(ImportError):  # which the main thread meets, too, and tells
-            from fastnet.warm import share_compilation
+            from fastnet.engine.warm import share_compilation
 
             share_compilation()
 

@@ -61,6 +61,6 @@ def threading() -> dict[str, object]:
 
 def vector_bits() -> int:
     """Width of the vector registers that kernels are compiled for."""
-    from fastnet.kernels.lanes import VECTOR_BYTES
+    from fastnet.kernels.compile.target import VECTOR_BYTES
 
     return 8 * VECTOR_BYTES

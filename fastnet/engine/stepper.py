@@ -1,0 +1,145 @@
+"""Stepper: optimisation steps on one network's parameters."""
+
+import time
+
+import numpy as np
+
+from fastnet.engine.inputs import Inputs, Targets, as_writable
+from fastnet.engine.layout import plain_views
+from fastnet.engine.strategy import CHUNK, training_strategy
+from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
+from fastnet.engine.workspace import Rules, Workspace
+from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
+from fastnet.kernels.step.dropout import drop_threshold
+from fastnet.kernels.step.records import SKIP, STORE
+from fastnet.kernels.step.train import train_steps
+from fastnet.kernels.vector import library
+from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
+
+
+class Stepper:
+    """Optimisation steps on one network's parameters.
+
+    sizes, activations : widths of all layers, codes of all but the first.
+    params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
+    X : (n, d) uint8, each worth ``scale``, or floating like params, or CSR. It must not change meanwhile: floats that
+        bytes can stand for may have been copied.
+    targets : int64 (n,) or like params (n, k).
+    loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
+    threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
+    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
+    dropout : chance of a hidden neuron to be left out for a row, drawn from ``seed`` and the number of that row among
+        all rows trained on; ``rows_seen`` counts those before the next step.
+    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
+    moments : the rule's moments, flat vectors laid out like params.
+    """
+
+    def __init__(
+        self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
+        clip_loss=False, max_norm=None, dropout=0.0, seed=0, scale=1 / 255,
+    ):  # fmt: skip
+        library.load(params.dtype)
+        self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
+        self.rules = Rules(loss, rule, clip_loss, max_norm, drop_threshold(dropout), seed)
+        self.rows_seen = 0
+        self.inputs, self.targets = Inputs(X, params.dtype, scale), Targets(targets, params.dtype)
+        self.weight = np.zeros(0, params.dtype) if weight is None else as_writable(np.ascontiguousarray(weight))
+        self.batch_size = min(batch_size, self.inputs.rows)
+        self.threads = threads or choose_threads(sizes, self.batch_size)
+        self.pace = Pace(self.threads) if threads is None else None
+        self.strategy = training_strategy(self.sizes, params.dtype.itemsize, self.inputs, self.batch_size)
+        if self.strategy.input == SKIP:
+            self.inputs.encode(usable(self.threads))
+        self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
+        every = self._entries(np.arange(self.inputs.rows), self.batch_size)
+        self._allocate(keep_gradient=self.batch_size > CHUNK or max_norm is not None, entries=every)
+
+    def load(self) -> None:
+        """Take weights and moments from `params` and `moments`."""
+        self.workspace.load(self.params, self.moments)
+
+    def store(self) -> None:
+        """Write weights and moments into `params` and `moments`."""
+        self.workspace.store(self.params, self.moments)
+
+    def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """One optimisation step for each row of coefficients, on batch_size rows of ``order`` each (the last may be
+        short).
+
+        order : int64, numbers of rows of X. coefficients : float64 (steps, N_COEFFICIENTS).
+        Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
+        """
+        action = self.strategy.action(self.rules.rule, self.rules.max_norm is not None, coefficients)
+        losses = self._run(order, coefficients, self.batch_size, action)
+        self.rows_seen += min(len(order), len(coefficients) * self.batch_size)
+        return losses
+
+    def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
+        """(loss, penalty, gradient) of the rows of ``order`` as one batch; nothing is updated."""
+        if not self._keeps_gradient:
+            self._allocate_again(keep_gradient=True, entries=self.entries)
+        coefficients = np.zeros((1, N_COEFFICIENTS))
+        coefficients[0, SCALE] = scale
+        loss = self._run(order, coefficients, len(order), STORE)[0, 0]
+        self.store()
+        gradient, penalty = np.empty_like(self.params), 0.0
+        self.workspace.store_gradient(gradient)
+        if l2:
+            pairs = zip(plain_views(self.sizes, gradient), plain_views(self.sizes, self.params), strict=True)
+            for (dW, _), (W, _) in pairs:
+                dW += W.dtype.type(l2) * W
+                penalty += 0.5 * l2 * float(np.vdot(W, W))
+        return float(loss), penalty, gradient
+
+    def _entries(self, order: np.ndarray, batch_size: int) -> int:
+        return self.inputs.entries(order, batch_size, self.strategy.chunk_rows)
+
+    @property
+    def _keeps_gradient(self) -> bool:
+        return bool(self.workspace.plan["gradient"])
+
+    def _allocate(self, keep_gradient: bool, entries: int) -> None:
+        self.entries = entries
+        self.workspace = Workspace(
+            self.sizes, self.activations, self.strategy, self.rules, self.inputs, self.threads,
+            keep_gradient=keep_gradient, entries=entries,
+        )  # fmt: skip
+        self.load()
+
+    def _allocate_again(self, keep_gradient: bool, entries: int) -> None:
+        self.store()
+        self._allocate(keep_gradient, entries)
+
+    def _run(self, order: np.ndarray, coefficients: np.ndarray, batch_size: int, action: int) -> np.ndarray:
+        entries = self._entries(order, batch_size)
+        if entries > self.entries:
+            self._allocate_again(self._keeps_gradient, entries * 5 // 4)
+        losses, rows = np.empty((len(coefficients), 2)), self._rows(coefficients)
+        step = 0
+        for threads, steps in self.pace.parts(len(rows)) if self.pace else [(self.threads, len(rows))]:
+            start, part = time.perf_counter(), slice(step, step + steps)
+            part_of_order = order[step * batch_size : (step + steps) * batch_size]
+            self._train(losses[part], part_of_order, rows[part], batch_size, step * batch_size, action, usable(threads))
+            if self.pace and steps:
+                self.pace.took(threads, steps, time.perf_counter() - start)
+            step += steps
+        return losses
+
+    def _rows(self, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients as kernels take them: for each step one row for the weights, then one for the biases."""
+        rows = np.zeros((len(coefficients), 2 * N_ROW), self.params.dtype)
+        for first in (0, N_ROW):
+            rows[:, first : first + N_COEFFICIENTS] = coefficients
+            rows[:, first + REST1] = 1 - coefficients[:, BETA1]
+            rows[:, first + REST2] = 1 - coefficients[:, BETA2]
+        rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0
+        return rows
+
+    def _train(self, losses, order, rows, batch_size, done, action, threads) -> None:
+        """Steps on ``threads`` threads, ``done`` rows into a run."""
+        w, t = self.workspace, self.targets
+        batch = (*self.inputs.arrays, t.labels, t.rows, self.weight)
+        run_parallel(
+            threads, train_steps, losses, w.buffers, batch, w.tables(threads), order, rows, batch_size,
+            self.rows_seen + done, action,
+        )  # fmt: skip

@@ -1,0 +1,81 @@
+"""All that decides the order of sums, and so the bits of a run. Nothing here looks at threads, timings or the load."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastnet.engine.inputs import Inputs
+from fastnet.engine.layout import round_up
+from fastnet.engine.threads import busy_threads
+from fastnet.functions import DECAY, L2, SGD
+from fastnet.kernels.compile.target import lanes_of
+from fastnet.kernels.step.records import DENSE, LISTS, SCATTER, SKIP, UPDATE
+from fastnet.kernels.vector.nonzero import BITS, COMPRESS
+from fastnet.kernels.vector.transpose import SIDE
+
+# Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
+CHUNK = 256
+# Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_update`).
+SCATTER_ROWS = 64
+# Above this many elements, a row's page lookup (TLB miss) costs more than reading the row. Then the first layer is not
+# split in halves, because both threads would look up every row (six million rows of 784 pixels: 44 ms for 60 000 of
+# them whole, 49 in halves).
+FAR = 2**31
+
+
+def skip_threshold(vectors: int) -> float:
+    """Density of X below which zero skipping beats the dense tile, for a first layer ``vectors`` vectors wide.
+
+    A constant rule: a timing could decide otherwise the next time, and the bits would change.
+    """
+    by_vectors = (0.2, 0.3, 0.35) if COMPRESS else (0.12, 0.25, 0.35)
+    return by_vectors[min(vectors, 3) - 1]
+
+
+def way_through(inputs: Inputs, fan_out: int, itemsize: int) -> int:
+    """DENSE, SKIP or LISTS: how the first layer, ``fan_out`` wide, goes through these inputs."""
+    if inputs.is_csr:
+        return LISTS
+    vectors = -(-fan_out // lanes_of(itemsize))
+    return SKIP if inputs.width >= BITS and inputs.density <= skip_threshold(vectors) else DENSE
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How steps are taken.
+
+    input : DENSE, SKIP or LISTS. chunk_rows : rows that go through the network together, a multiple of SIDE.
+    halves : the first layer's sums are taken in two halves (fastnet.kernels.step.first_layer).
+    scatters : plain SGD is applied to the first layer sample by sample.
+    """
+
+    input: int
+    chunk_rows: int
+    halves: bool = False
+    scatters: bool = False
+
+    @property
+    def grain(self) -> int:
+        """A thread's rows start at a multiple of this."""
+        return SIDE if self.input == SKIP else 2
+
+    def action(self, rule: int, limited: bool, coefficients: np.ndarray) -> int:
+        """SCATTER or UPDATE for steps with these coefficients; ``limited``: the gradient has a largest norm."""
+        plain = rule == SGD and not limited and not coefficients[:, [L2, DECAY]].any()
+        return SCATTER if plain and self.scatters else UPDATE
+
+
+def training_strategy(sizes: Sequence[int], itemsize: int, inputs: Inputs, batch_size: int) -> Strategy:
+    """For steps on batches of ``batch_size`` rows."""
+    way = way_through(inputs, sizes[1], itemsize)
+    # Halves pay where every chunk ends with an update, and the weights move.
+    halves = (
+        way != LISTS
+        and inputs.width >= 2 * BITS
+        and batch_size <= CHUNK
+        and busy_threads(sizes, batch_size) > 1
+        and inputs.rows * inputs.width <= FAR
+    )
+    scatters = way == SKIP and batch_size <= SCATTER_ROWS
+    return Strategy(way, round_up(min(batch_size, CHUNK), SIDE), halves, scatters)

@@ -1,0 +1,102 @@
+"""How many threads a kernel runs on. The bits of its results do not depend on it."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numba
+
+# FLOPs of a step that are worth a further thread; its three parallel regions cost about 5 us.
+WORK_PER_THREAD = 4e6
+
+
+class _Process:
+    """What must be known of this process before a parallel region is entered."""
+
+    def __init__(self) -> None:
+        # Two Python threads inside a parallel region abort the process under Numba's workqueue layer. Under any layer
+        # they would only take the cores from each other.
+        self.one_at_a_time = threading.Lock()
+        self.lost_threads = False
+
+    def forked(self) -> None:
+        """Called in a child made by fork: the threads that the parent had started are not there any more."""
+        self.one_at_a_time = threading.Lock()
+        with contextlib.suppress(ValueError):  # Numba's word for: no threads were started
+            self.lost_threads = self.lost_threads or numba.threading_layer() != "tbb"  # which starts new ones
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forked)
+
+
+def available_threads() -> int:
+    """Threads that Numba may use here: NUMBA_NUM_THREADS, or the cores; one in a child whose parent ran kernels."""
+    return 1 if _process.lost_threads else numba.config.NUMBA_NUM_THREADS
+
+
+def busy_threads(sizes: Sequence[int], rows: int) -> int:
+    """As many threads as the work of a step of ``rows`` rows keeps busy."""
+    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // WORK_PER_THREAD))
+
+
+def choose_threads(sizes: Sequence[int], rows: int) -> int:
+    """The same, and no more than there are."""
+    return min(available_threads(), busy_threads(sizes, rows))
+
+
+def usable(threads: int) -> int:
+    """``threads``, or one where a parallel region would never end."""
+    return 1 if _process.lost_threads else threads
+
+
+def run_parallel(threads: int, kernel: Callable, *arguments: Any) -> None:
+    """Call a kernel that runs on so many threads: one Python thread at a time, on no more threads than Numba has."""
+    if threads == 1:
+        kernel(*arguments)
+        return
+    # No context manager of ours: an interrupt between its two halves would leave the lock held.
+    with _process.one_at_a_time:
+        before = numba.get_num_threads()
+        try:
+            numba.set_num_threads(min(threads, available_threads()))
+            kernel(*arguments)
+        finally:
+            numba.set_num_threads(before)
+
+
+class Pace:
+    """Chooses between all threads and one by the time that steps take.
+
+    Two threads on a machine whose cores are busy wait for each other: a region of microseconds takes milliseconds. The
+    bits do not depend on the threads, so a timing may decide. Now and then the other choice gets a few steps to show
+    what it can do.
+    """
+
+    AGAIN = 16  # runs after which the other choice is tried
+    TRIAL = 8  # a trial gets one in so many steps of a run
+
+    def __init__(self, threads: int):
+        self.seconds = dict.fromkeys({threads, 1}, 0.0)  # a step's, as last seen; 0 if never
+        self.best, self.runs = threads, 0
+
+    def parts(self, steps: int) -> list[tuple[int, int]]:
+        """(threads, steps) of the calls that make up a run."""
+        other = next((t for t in self.seconds if t != self.best), self.best)
+        trial = max(1, steps // self.TRIAL)
+        self.runs += 1
+        if other == self.best or trial == steps or self.runs % self.AGAIN != 2:
+            return [(self.best, steps)]
+        return [(other, trial), (self.best, steps - trial)]
+
+    def took(self, threads: int, steps: int, seconds: float) -> None:
+        """Note what a call took, and choose."""
+        self.seconds[threads] = seconds / steps
+        if all(self.seconds.values()):
+            best = min(self.seconds, key=self.seconds.__getitem__)
+            if best != self.best:
+                self.best, self.runs = best, 0  # and soon another trial, in case something else disturbed this one

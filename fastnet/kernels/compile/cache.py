@@ -1,0 +1,138 @@
+"""Compiled kernels on disk, in a way that never gives stale or damaged code.
+
+Numba's own cache looks at the file that holds a function, not at the files of the helpers that it calls, and trusts
+what it reads. Here the key covers the source of every kernel module, the versions, the CPU with its features and the
+settings of the compiler; a file starts with the SHA-256 of the rest. A file that does not fit is compiled anew.
+"""
+
+import contextlib
+import hashlib
+import os
+import pickle
+import platform
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from fastnet.files import replacing
+from fastnet.folders import cache_dir
+from fastnet.kernels.compile import guards
+from fastnet.kernels.compile.target import VECTOR_BYTES
+
+KERNELS = Path(__file__).parents[1]
+SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "CPU_NAME", "CPU_FEATURES", "DEBUGINFO_DEFAULT")
+listeners: list = []  # called with the name of every kernel that has to be compiled
+
+
+@cache
+def source_stamp() -> str:
+    """Hash of all that decides what the compiler makes of the kernels, except signature and CPU."""
+    digest = hashlib.sha256()
+    for path in [*sorted(KERNELS.rglob("*.py")), KERNELS.parent / "functions.py"]:
+        digest.update(path.relative_to(KERNELS.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
+    versions = [numba.__version__, llvmlite.__version__, platform.python_version(), str(VECTOR_BYTES)]
+    digest.update("\0".join(versions + settings).encode())
+    return digest.hexdigest()
+
+
+source_stamp()  # taken on import: what is on disk later may not be what runs
+
+
+def folder() -> Path:
+    """Where compiled kernels go: NUMBA_CACHE_DIR if it is set, else the user's cache folder."""
+    return Path(numba.config.CACHE_DIR) / "fastnet" if numba.config.CACHE_DIR else cache_dir() / "kernels"
+
+
+def is_writable() -> bool:
+    """Whether compiled kernels can be kept; the folder is made."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder(), os.W_OK)
+
+
+def read(name: str) -> bytes | None:
+    """What `write` kept under that name; None if there is nothing or it is damaged."""
+    try:
+        data = (folder() / name).read_bytes()
+    except OSError:
+        return None
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+
+
+def write(name: str, data: bytes) -> None:
+    """Keep ``data``, whole or not at all; where nothing can be written, it is compiled again next time."""
+    path = folder() / name
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+
+
+def key(*parts) -> str:
+    """A file name for what ``parts``, the sources and the compiler together determine."""
+    text = repr((source_stamp(), *parts))
+    return hashlib.sha256(text.encode()).hexdigest()[:32] + ".bin"
+
+
+def compiling(what: str) -> None:
+    """Tell the listeners."""
+    for listener in tuple(listeners):
+        listener(what)
+
+
+class KernelCache:
+    """What a Numba dispatcher asks of its cache, for one kernel."""
+
+    def __init__(self, function):
+        self.function = function
+
+    @property
+    def cache_path(self):
+        return str(folder())
+
+    def _name(self, sig, codegen) -> str:
+        f = self.function
+        return f"{f.__name__}-{key(f.__module__, f.__qualname__, str(sig), codegen.magic_tuple())}"
+
+    def load_overload(self, sig, target_context):
+        """The compiled kernel for this signature, or None. Whatever goes wrong is a miss: it is compiled anew."""
+        target_context.refresh()
+        data = read(self._name(sig, target_context.codegen()))
+        if data is not None:
+            with contextlib.suppress(Exception):
+                return CompileResult._rebuild(target_context, *pickle.loads(data))
+        compiling(self.function.__name__)
+        return None
+
+    def save_overload(self, sig, compiled):
+        """Keep the compiled kernel, unless it holds addresses of this process."""
+        try:
+            if compiled.library.has_dynamic_globals:
+                return
+            data = dumps(compiled._reduce())
+        except Exception:
+            guards.missing("CompileResult._reduce as it was", "each process compiles its kernels anew")
+            return
+        write(self._name(sig, compiled.codegen), data)
+
+    def enable(self):
+        """Asked for by Numba; this cache is always on."""
+
+    def flush(self):
+        """Forget what is kept for this kernel."""
+        for path in folder().glob(f"{self.function.__name__}-*.bin"):
+            path.unlink(missing_ok=True)
+
+
+def use_cache(dispatcher, kernel_cache: type[KernelCache] = KernelCache):
+    """Give a dispatcher this cache instead of Numba's."""
+    if guards.has_cache_hooks():
+        dispatcher._cache = kernel_cache(dispatcher.py_func)
+    return dispatcher

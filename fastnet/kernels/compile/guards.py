@@ -1,0 +1,60 @@
+"""The private parts of Numba that fastnet uses. Each is looked for here.
+
+Where a future Numba lacks one, fastnet takes a slower way that works, and warns once.
+"""
+
+import warnings
+from functools import cache
+
+import llvmlite.binding as llvm
+import numba
+from numba.core import codegen
+from numba.core.dispatcher import Dispatcher
+
+CACHE_HOOKS = {"_cache", "load_overload", "save_overload"}
+LIBRARY_STEPS = (
+    "_optimize_final_module",
+    "_finalize_final_module",
+    "_finalize_dynamic_globals",
+    "_verify_declare_only_symbols",
+)
+
+
+@cache
+def missing(part: str, consequence: str) -> None:
+    """Warn, once for each part, that this Numba lacks it."""
+    warnings.warn(
+        f"Numba {numba.__version__} has no {part}, which fastnet relies on: {consequence}. "
+        "Results are the same; a newer fastnet may know this Numba.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+@cache
+def code_library() -> type | None:
+    """Numba's class for the code of one function, if it can be told to leave that code to its callers."""
+    library = getattr(codegen, "JITCodeLibrary", None)
+    if library is not None and all(hasattr(library, step) for step in LIBRARY_STEPS):
+        return library
+    missing("JITCodeLibrary", "kernels take about half as long again to compile")
+    return None
+
+
+@cache
+def has_cache_hooks() -> bool:
+    """Whether dispatchers ask an object of ours for compiled code, and give it what they compiled."""
+    if set(Dispatcher.compile.__code__.co_names) >= CACHE_HOOKS:
+        return True
+    missing("hook for a cache in its dispatchers", "each process compiles its kernels anew")
+    return False
+
+
+@cache
+def has_thread_symbol() -> bool:
+    """Whether LLVM knows ``get_num_threads``, by which kept code may find Numba's number of threads."""
+    numba.get_num_threads()  # makes the symbol known
+    if llvm.address_of_symbol("get_num_threads"):
+        return True
+    missing("symbol get_num_threads", "each process compiles the named kernels anew")
+    return False

@@ -1,0 +1,77 @@
+"""Rows of X, in whatever form, as the first layer wants them.
+
+X is uint8 (each byte has a value in ``plan.table``), floating, or the data of a CSR matrix. Dense work copies a
+batch's rows into a buffer of floats (`gather`). Zero skipping wants flags (flags.py). A new format of X is another case
+of `read_row`, or a file like lists.py.
+"""
+
+import numpy as np
+from numba import carray, types
+from numba.extending import overload
+
+from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.step.records import PLACE, SAMPLE
+from fastnet.kernels.vector.pointers import at, panel_width, prefetch
+
+AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
+
+
+def is_bytes(X):
+    raise NotImplementedError
+
+
+@overload(is_bytes)
+def _(X):
+    """1 where X holds bytes, else 0; known when the code is compiled."""
+    answer = int(X.dtype is types.uint8)
+    return lambda X: answer
+
+
+def read_row(target, source, n, unit):
+    raise NotImplementedError
+
+
+@overload(read_row)
+def _(target, source, n, unit):
+    """target[k] = source[k] as numbers: bytes are scaled by ``unit``, floats are taken as they are."""
+    number = np.float32 if target.dtype is types.float32 else np.float64
+
+    def of_bytes(target, source, n, unit):
+        t, s = carray(target, (n,)), carray(source, (n,))
+        for k in range(n):
+            t[k] = number(s[k]) * unit
+
+    def of_floats(target, source, n, unit):
+        t, s = carray(target, (n,)), carray(source, (n,))
+        for k in range(n):
+            t[k] = s[k]
+
+    return of_bytes if source.dtype is types.uint8 else of_floats
+
+
+@inlined
+def choose(samples, order, start, rows, grain):
+    """Note which rows of X the ``rows`` of a chunk are: order[start + r], or start + r where ``order`` is empty.
+
+    The last one is repeated up to a multiple of ``grain`` rows.
+    """
+    for r in range(rows.start, (rows.stop + grain - 1) // grain * grain):
+        place = min(r, rows.stop - 1)
+        samples[SAMPLE, r] = order[start + place] if order.size else start + place
+        samples[PLACE, r] = place
+
+
+@serial
+def gather(buffers, X, tables, rows, inputs):
+    """Copy the Span ``inputs`` of a chunk's ``rows`` from X into the input buffer."""
+    layer, memory, samples = tables.layers[0], buffers.memory, buffers.samples
+    width, unit = panel_width(memory), memory[tables.plans[0].table + 1]
+    d, stride = layer.fan_in, layer.panel_stride_in
+    piece = inputs.stop - inputs.start if stride == width else width  # of a row that is contiguous in the buffer
+    for r in range(rows.start, rows.stop):
+        ahead = samples[SAMPLE, min(r + AHEAD, rows.stop - 1)]
+        prefetch(at(X, ahead * d + inputs.start), inputs.stop - inputs.start)
+        target = layer.a_in + r * layer.row_stride_in
+        for k in range(inputs.start, inputs.stop, piece):
+            source, count = at(X, samples[SAMPLE, r] * d + k), min(piece, inputs.stop - k)
+            read_row(at(memory, target + k // width * stride), source, count, unit)

@@ -1,0 +1,152 @@
+"""Losses: each row's loss, and the last layer's Z replaced by its delta.
+
+A row's factor, ``scale`` times its weight, is the only one that its loss and its delta get. A new loss is a function
+like `squared_loss`, and a case of `output_loss`.
+"""
+
+import math
+
+from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MSE, SIGMOID
+from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.step.records import LABEL, SAMPLE
+from fastnet.kernels.vector.activations import activate
+from fastnet.kernels.vector.pointers import at
+from fastnet.kernels.vector.softmax import softmax_rows
+
+
+@inlined
+def target_at(batch, sample, j, k):
+    """Target of output j: from the label's one-hot row (the label itself for a single output), or as given."""
+    if batch.labels.size:
+        return batch.targets.dtype.type(batch.labels[sample] == (j if k > 1 else 1))
+    return batch.targets[sample * k + j]
+
+
+@inlined
+def bounded(memory, x, bounds):
+    """x within the two numbers at ``bounds``; NaN stays NaN."""
+    if x < memory[bounds]:
+        return memory[bounds]
+    return memory[bounds + 1] if x > memory[bounds + 1] else x
+
+
+@inlined
+def activate_outputs(memory, tables, rows):
+    """Z of the last layer = f(Z); the bias is in it already."""
+    plan = tables.plans[0]
+    layer = tables.layers[plan.n_layers - 1]
+    z, zeros = at(memory, layer.a_out + rows.start * layer.row_stride_out), at(memory, plan.zeros)
+    activate(z, layer.row_stride_out, zeros, rows.stop - rows.start, layer.vectors, layer.activation)
+
+
+@inlined
+def finish_row(memory, plan, layer, r, total):
+    """Keep one row's loss, scaled; the columns behind its delta become zero."""
+    memory[plan.row_loss + r] = memory[plan.factor + r] * total
+    for j in range(layer.fan_out, layer.row_stride_out):
+        memory[layer.a_out + r * layer.row_stride_out + j] = 0
+
+
+@serial
+def cross_entropy(buffers, batch, tables, rows):
+    """-log softmax(Z)[label], for labels."""
+    plan, memory, samples = tables.plans[0], buffers.memory, buffers.samples
+    layer, bounds = tables.layers[plan.n_layers - 1], plan.loss_bounds
+    for r in range(rows.start, rows.stop):
+        samples[LABEL, r] = batch.labels[samples[SAMPLE, r]]
+    z, ld = at(memory, layer.a_out + rows.start * layer.row_stride_out), layer.row_stride_out
+    factor, row_loss = at(memory, plan.factor + rows.start), at(memory, plan.row_loss + rows.start)
+    softmax_rows(z, ld, factor, row_loss, at(samples[LABEL], rows.start), rows.stop - rows.start, layer.fan_out)
+    if bounds:
+        for r in range(rows.start, rows.stop):
+            if memory[plan.factor + r] != 0:
+                loss = memory[plan.row_loss + r] / memory[plan.factor + r]
+                memory[plan.row_loss + r] = memory[plan.factor + r] * bounded(memory, loss, bounds)
+
+
+@inlined
+def binary_term(memory, x, t, bounds):
+    """-t log p - (1 - t) log(1 - p) with p = sigmoid(x)."""
+    if bounds:
+        # By way of 1 - p, whose rounding is part of the value that scikit-learn reports.
+        eps = memory[bounds + 2]
+        p = min(max(1 / (1 + math.exp(-x)), eps), 1 - eps)
+        return -(t * math.log(p) + (1 - t) * math.log(1 - p))
+    return max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
+
+
+@serial
+def binary_cross_entropy(buffers, batch, tables, rows):
+    """Sum over the outputs of -t log p - (1 - t) log(1 - p), taken from the logits."""
+    plan, memory = tables.plans[0], buffers.memory
+    layer = tables.layers[plan.n_layers - 1]
+    z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
+    for r in range(rows.start, rows.stop):
+        sample, total = buffers.samples[SAMPLE, r], 0.0
+        for j in range(k):
+            total += binary_term(memory, memory[z + r * ld + j], target_at(batch, sample, j, k), plan.loss_bounds)
+        memory[plan.row_loss + r] = total
+    activate_outputs(memory, tables, rows)
+    for r in range(rows.start, rows.stop):
+        sample, factor = buffers.samples[SAMPLE, r], memory[plan.factor + r]
+        for j in range(k):
+            memory[z + r * ld + j] = factor * (memory[z + r * ld + j] - target_at(batch, sample, j, k))
+        finish_row(memory, plan, layer, r, memory[plan.row_loss + r])
+
+
+@serial
+def squared_loss(buffers, batch, tables, rows):
+    """Half the squared distance of outputs and targets."""
+    plan, memory = tables.plans[0], buffers.memory
+    layer = tables.layers[plan.n_layers - 1]
+    z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
+    activate_outputs(memory, tables, rows)
+    for r in range(rows.start, rows.stop):
+        sample, factor, total = buffers.samples[SAMPLE, r], memory[plan.factor + r], 0.0
+        for j in range(k):
+            a = memory[z + r * ld + j]
+            d = a - target_at(batch, sample, j, k)
+            total += d * d / 2
+            if layer.activation == SIGMOID:
+                d *= a * (1 - a)
+            memory[z + r * ld + j] = factor * d
+        finish_row(memory, plan, layer, r, total)
+
+
+@serial
+def poisson_loss(buffers, batch, tables, rows):
+    """Sum over the outputs of a - t log a, with a = exp(z)."""
+    plan, memory = tables.plans[0], buffers.memory
+    layer = tables.layers[plan.n_layers - 1]
+    z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
+    for r in range(rows.start, rows.stop):
+        sample, total = buffers.samples[SAMPLE, r], 0.0
+        for j in range(k):
+            total -= target_at(batch, sample, j, k) * memory[z + r * ld + j]
+        memory[plan.row_loss + r] = total
+    activate_outputs(memory, tables, rows)
+    for r in range(rows.start, rows.stop):
+        sample, factor, total = buffers.samples[SAMPLE, r], memory[plan.factor + r], 0.0
+        total += memory[plan.row_loss + r]
+        for j in range(k):
+            a = memory[z + r * ld + j]
+            total += a
+            memory[z + r * ld + j] = factor * (a - target_at(batch, sample, j, k))
+        finish_row(memory, plan, layer, r, total)
+
+
+@serial
+def output_loss(buffers, batch, tables, rows, scale):
+    """Row losses, and the last layer's Z replaced by its delta; both get the factor ``scale`` times row weight."""
+    plan, memory = tables.plans[0], buffers.memory
+    for r in range(rows.start, rows.stop):
+        weights = batch.weights
+        memory[plan.factor + r] = scale * weights[buffers.samples[SAMPLE, r]] if weights.size else scale
+    if plan.loss == CROSS_ENTROPY:
+        cross_entropy(buffers, batch, tables, rows)
+    elif plan.loss == BINARY_CROSS_ENTROPY:
+        binary_cross_entropy(buffers, batch, tables, rows)
+    elif plan.loss == MSE:
+        squared_loss(buffers, batch, tables, rows)
+    else:
+        poisson_loss(buffers, batch, tables, rows)

@@ -1,0 +1,80 @@
+"""One thread's share of the rows: forward through all layers, loss and delta, backward through all layers."""
+
+import numpy as np
+
+from fastnet.functions import IDENTITY
+from fastnet.kernels.compile.jit import serial
+from fastnet.kernels.step.dropout import drop_neurons, dropped_derivative
+from fastnet.kernels.step.first_layer import first_layer, join_halves
+from fastnet.kernels.step.loss import output_loss
+from fastnet.kernels.step.products import layer_forward, product
+from fastnet.kernels.step.records import Operand
+from fastnet.kernels.vector.activations import derivative
+from fastnet.kernels.vector.blocks import copy_block
+from fastnet.kernels.vector.pointers import at, panel_width
+from fastnet.kernels.vector.shapes import Span, cut
+from fastnet.kernels.vector.tile import NV
+
+
+@serial
+def network_forward(buffers, batch, tables, rows, first_row, transpose):
+    """All layers for some rows of a chunk; the last layer's Z stays without its activation.
+
+    ``first_row`` is the chunk's, for dropout; ``transpose`` says whether the gradient will want transposed flags.
+    """
+    plan, layers, memory = tables.plans[0], tables.layers, buffers.memory
+    final = plan.n_layers - 1
+    activation = IDENTITY if final == 0 else layers[0].activation
+    if plan.half:
+        join_halves(memory, tables, rows, activation)
+    else:
+        first_layer(buffers, batch, tables, rows, transpose, activation)
+    for l in range(1, final + 1):
+        layer = layers[l]
+        if plan.dropout:
+            drop_neurons(memory, tables, l - 1, rows, first_row)
+        activation = IDENTITY if l == final else layer.activation
+        layer_forward(memory, layer, rows, Span(np.int64(0), layer.fan_in), layer.a_out, activation)
+
+
+@serial
+def network_backward(memory, tables, rows, first_row):
+    """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
+    plan, layers = tables.plans[0], tables.layers
+    for l in range(plan.n_layers - 1, 0, -1):
+        layer, below = layers[l], layers[l - 1]
+        ld, source = below.row_stride_out, Operand(layer.delta, layer.row_stride_out, layer.panel_stride_out)
+        for v in range(0, below.vectors, NV):
+            vectors, place = min(NV, below.vectors - v), v // NV * below.panel_stride_out
+            panel = layer.transposed + v // NV * layer.transposed_stride
+            ahead = panel + layer.transposed_stride if v + NV < below.vectors else panel
+            target = below.delta + place
+            product(memory, target, ld, source, panel, layer.fan_out, rows, vectors, ahead)
+            if not plan.dropout:
+                delta, a = at(memory, target + rows.start * ld), at(memory, below.a_out + place + rows.start * ld)
+                derivative(delta, a, ld, rows.stop - rows.start, vectors, below.activation)
+        if plan.dropout:
+            dropped_derivative(memory, tables, l - 1, rows, first_row)
+
+
+@serial
+def pack_delta(memory, tables, rows):
+    """Copy rows of the outputs' delta into panels."""
+    plan, width = tables.plans[0], panel_width(memory)
+    layer = tables.layers[plan.n_layers - 1]
+    ld = layer.row_stride_out
+    for v in range(0, layer.vectors, NV):
+        source = at(memory, layer.delta + v // NV * layer.panel_stride_out + rows.start * ld)
+        target = at(memory, layer.delta_panels + v // NV * plan.panel_stride + rows.start * width)
+        copy_block(target, width, source, ld, rows.stop - rows.start, min(NV, layer.vectors - v))
+
+
+@serial
+def rows_of_thread(buffers, batch, tables, chunk, threads, thread):
+    """Forward, loss and backward for one thread's rows of a chunk."""
+    rows = cut(chunk.n, tables.plans[0].grain, threads, thread)
+    if rows.start < rows.stop:
+        network_forward(buffers, batch, tables, rows, chunk.first_row, not chunk.scatter)
+        output_loss(buffers, batch, tables, rows, chunk.scale)
+        pack_delta(buffers.memory, tables, rows)
+        network_backward(buffers.memory, tables, rows, chunk.first_row)

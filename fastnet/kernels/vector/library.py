@@ -1,0 +1,82 @@
+"""The vector library: every micro-kernel of one element type, compiled once and found by name.
+
+If the micro-kernels were linked into each Numba function that uses them, LLVM would optimize and translate them again
+at every level of the call tree (24 s instead of 10 s for a first run). So they are one LLVM module, kept on disk like
+the kernels. Numba's code calls them by name: LLVM knows their addresses as symbols.
+"""
+
+import threading
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba.core.registry import cpu_target
+
+from fastnet.kernels.compile import cache
+from fastnet.kernels.vector import activations, blocks, optimizers, softmax, tile, transpose, walk
+
+SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
+_engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
+_alive: list[llvm.ExecutionEngine] = []  # they own the machine code, which compiled kernels call until the process ends
+_lock = threading.Lock()
+
+
+def source(dtype: str) -> ir.Module:
+    """The library as LLVM IR."""
+    module = ir.Module(f"fastnet_{dtype}")
+    for part in (tile, walk, transpose, activations, softmax, optimizers, blocks):
+        part.define(module, SCALARS[dtype])
+    return module
+
+
+def _compile(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
+    """Names of a module's functions, a line each, then a zero byte and the object code.
+
+    The names are kept because writing the source again, to learn them, takes a fifth of a second in each process.
+    """
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(parsed, builder)
+    names = [fn.name for fn in module.functions if not fn.is_declaration]
+    return "\n".join(names).encode() + b"\0" + machine.emit_object(parsed)
+
+
+def _target() -> tuple[str, str, str]:
+    """Triple, CPU and features that Numba compiles for."""
+    return cpu_target.target_context.codegen().magic_tuple()
+
+
+def _name(dtype: str) -> str:
+    """Of the file that keeps the library."""
+    return f"library-{cache.key(dtype, *_target())}"
+
+
+def is_kept(dtype) -> bool:
+    """Whether the library of one dtype was compiled before."""
+    return cache.read(_name(np.dtype(dtype).name)) is not None
+
+
+def load(dtype) -> None:
+    """Make the micro-kernels of one dtype known to LLVM; must come before a kernel of that type is called."""
+    dtype = np.dtype(dtype).name
+    with _lock:
+        if dtype in _engines:
+            return
+        triple, cpu, features = _target()
+        target = llvm.Target.from_triple(triple)
+        machine = target.create_target_machine(cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True)
+        kept = cache.read(_name(dtype))
+        if kept is None:
+            cache.compiling(f"library {dtype}")
+            kept = _compile(source(dtype), machine)
+            cache.write(_name(dtype), kept)
+        names, _, code = kept.partition(b"\0")
+        empty = llvm.parse_assembly("")
+        engine = llvm.create_mcjit_compiler(empty, machine)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        for function in names.decode().split("\n"):
+            llvm.add_symbol(function, engine.get_function_address(function))
+        _engines[dtype] = engine
+        _alive.append(engine)
