@@ -57,9 +57,9 @@ class _Inputs:
     X : (n, d) uint8 or floating; or CSR, any object with data, indices, indptr and shape.
     """
 
-    def __init__(self, X, dtype):
+    def __init__(self, X, dtype, scale=1 / 255):
         self.rows, self.width = X.shape
-        self.table = None  # what bytes are worth, where it is not a 255th part each
+        self.table = np.arange(256).astype(dtype) * np.dtype(dtype).type(scale)  # what bytes are worth
         self.is_csr = hasattr(X, "indptr")
         if self.is_csr:
             self.data = np.ascontiguousarray(X.data, dtype)
@@ -198,7 +198,7 @@ class Stepper:
 
     sizes, activations : widths of all layers, codes of all but the first.
     params : flat vector, W[0], b[0], W[1], ..., of float32 or float64; `load` reads it, `store` writes it.
-    X : (n, d) uint8 (pixels, worth a 255th) or floating like params, or CSR. It must not change meanwhile: floats that
+    X : (n, d) uint8, worth ``scale`` each, or floating like params, or CSR. It must not change meanwhile: floats that
         bytes can stand for may have been copied.
     targets : int64 (n,) or like params (n, k).
     loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
@@ -212,13 +212,13 @@ class Stepper:
 
     def __init__(
         self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
-        clip_loss=False, max_norm=None, dropout=0.0, seed=0,
+        clip_loss=False, max_norm=None, dropout=0.0, seed=0, scale=1 / 255,
     ):  # fmt: skip
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.loss, self.rule, self.clip_loss = loss, rule, clip_loss
         self.max_norm, self.dropout, self.seed, self.rows_seen = max_norm, drop_threshold(dropout), seed, 0
-        self.inputs = _Inputs(X, params.dtype)
+        self.inputs = _Inputs(X, params.dtype, scale)
         self.targets = _Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else _as_writable(np.ascontiguousarray(weight))
         self.batch_size = min(batch_size, self.inputs.rows)
@@ -319,17 +319,17 @@ class Stepper:
 class Evaluator:
     """Outputs, classes and losses of one network's shape on one X; see Stepper for the arguments."""
 
-    def __init__(self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None):
+    def __init__(self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None, scale=1 / 255):
         library.load(dtype)
         self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
-        self.inputs = _Inputs(X, dtype)
+        self.inputs = _Inputs(X, dtype, scale)
         n = self.inputs.rows
         self.threads = threads or choose_threads(sizes, n)
         rows = min(PREDICT_ROWS, round_up(-(-n // self.threads), SIDE))
         mode = self.inputs.mode(self.sizes[1], self.dtype.itemsize)
         self.workspace = Workspace(
             self.sizes, self.activations, dtype, chunk=rows * self.threads, threads=self.threads, rule=SGD, loss=loss,
-            input=mode, trains=False,
+            input=mode, trains=False, table=self.inputs.table,
         )  # fmt: skip
 
     def outputs(self, params: np.ndarray) -> np.ndarray:
@@ -369,30 +369,30 @@ class Evaluator:
             )  # fmt: skip
 
 
-def _predict_few(sizes, activations, params, X):
+def _predict_few(sizes, activations, params, X, scale):
     library.load(params.dtype)
     width = round_up(max(sizes), VECTOR_BYTES)
     scratch = np.zeros((4, width), params.dtype)
-    scratch[3, 0] = 1 / 255 if X.dtype == np.uint8 else 1
+    scratch[3, 0] = scale if X.dtype == np.uint8 else 1
     outputs = np.empty((len(X), sizes[-1]), params.dtype)
     predict_few(outputs, params, np.array(sizes), np.array(activations), _as_writable(X), scratch, np.array([-1]))
     return outputs
 
 
-def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None) -> np.ndarray:
+def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
     """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
     if X.shape[0] <= FEW and not hasattr(X, "indptr"):
-        outputs = _predict_few(sizes, activations, params, X)
+        outputs = _predict_few(sizes, activations, params, X, scale)
         return (
             outputs.argmax(axis=1)
             if sizes[-1] > 1
             else (outputs[:, 0] > (0.5 if activations[-1] == SIGMOID else 0)).astype(np.int64)
         )
-    return Evaluator(sizes, activations, params.dtype, X, threads=threads).classes(params)
+    return Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale).classes(params)
 
 
-def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None) -> np.ndarray:
+def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
     """Outputs (n, k) of a network for X (n, d)."""
     if X.shape[0] <= FEW and not hasattr(X, "indptr"):
-        return _predict_few(sizes, activations, params, X)
-    return Evaluator(sizes, activations, params.dtype, X, threads=threads).outputs(params)
+        return _predict_few(sizes, activations, params, X, scale)
+    return Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale).outputs(params)
