@@ -3,8 +3,9 @@
 import json
 import operator
 import os
+import reprlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -99,8 +100,8 @@ class Network:
     def from_layers(cls, layers: Sequence[Sequence[Any]], **settings: Any) -> "Network":
         """A network from rows ["FullyConnected", units, activation]; the first, of the inputs, has activation None.
 
-        All hidden layers must have one activation. ``settings`` are init, dtype, seed, input_scale
-        and class_names, as for Network.
+        All hidden layers must have one activation. ``settings`` are init, dtype, seed, input_scale and class_names, as
+        for Network.
         """
         rows = [tuple(layer) for layer in layers]
         if len(rows) < 2:
@@ -148,11 +149,12 @@ class Network:
         if self.is_regression:
             raise ValueError(f"class_names must be None for a regression (output {self.output!r}), got {names!r}")
         expected = max(2, self.sizes[-1])
-        found = () if isinstance(names, str) else tuple(names)
+        found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else ()
         # NumPy drops zeros at the end of a string: such a name would not come back from a file.
-        fine = all(isinstance(name, str) and name.strip("\0") for name in found)
+        fine = all(isinstance(name, str) and name and not name.endswith("\0") for name in found)
         if not fine or len(set(found)) != len(found) or len(found) != expected:
-            raise ValueError(f"class_names must be {expected} different strings, one for each class, got {names!r}")
+            got = reprlib.repr(names if isinstance(names, str) else found or names)
+            raise ValueError(f"class_names must be {expected} different strings, one for each class, got {got}")
         return tuple(map(str, found))
 
     def _shapes(self) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -213,7 +214,8 @@ class _Run:
 def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
     """The validation rows and their targets."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
-        got = f"{len(validation)} items" if isinstance(validation, tuple | list) else repr(validation)[:40]
+        got = f"{len(validation)} items" if isinstance(validation, tuple | list) else reprlib.repr(validation)
+        got = " ".join(got.split())
         raise TypeError(f"validation must be a pair (X, y) of rows to evaluate on, got {got}: split the rows first")
     X = net.check_inputs(validation[0], "validation[0]")
     return X, net.check_targets(validation[1], len(X), loss, "validation[1]")

@@ -134,10 +134,14 @@ def test_optimizers(optimizer, hint):
     assert text.endswith(hint)
 
 
-@pytest.mark.parametrize(("validation", "got"), [(0.1, "got 0.1"), ((X, y, y), "got 3 items"), ("x", "got 'x'")])
+@pytest.mark.parametrize(
+    ("validation", "got"), [(0.1, "got 0.1"), ((X, y, y), "got 3 items"), ("x", "got 'x'"), (X, "got array([[")]
+)
 def test_validation_that_is_no_pair(validation, got):
     text = told(TypeError, fastnet.train, network(), X, y, validation=validation)
-    assert text == f"validation must be a pair (X, y) of rows to evaluate on, {got}: split the rows first"
+    assert text.startswith(f"validation must be a pair (X, y) of rows to evaluate on, {got}")
+    assert text.endswith(": split the rows first")
+    assert len(text) < 140
 
 
 @pytest.mark.parametrize(

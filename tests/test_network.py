@@ -97,7 +97,8 @@ def test_dtypes_of_any_kind(dtype):
         ({"class_names": "ab"}, ValueError, "class_names must be 2 different strings"),
         ({"class_names": [0, 1]}, ValueError, "class_names must be 2 different strings"),
         ({"class_names": ["a", ""]}, ValueError, "class_names must be 2 different strings"),
-        ({"class_names": ["a", "\0"]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": 2}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": ["a", "b\0"]}, ValueError, "class_names must be 2 different strings"),
         ({"class_names": ["a", "b"], "output": "identity"}, ValueError, "class_names must be None for a regression"),
     ],
 )
