@@ -59,7 +59,7 @@ class _Inputs:
 
     def __init__(self, X, dtype, scale=1 / 255):
         self.rows, self.width = X.shape
-        self.table = np.arange(256).astype(dtype) * np.dtype(dtype).type(scale)  # what bytes are worth
+        self.table = None  # what bytes are worth, where it is not a 255th part each
         self.is_csr = hasattr(X, "indptr")
         if self.is_csr:
             self.data = np.ascontiguousarray(X.data, dtype)
@@ -67,6 +67,8 @@ class _Inputs:
             self.densities = np.full(self.width, len(self.data) / max(1, self.rows * self.width))
         else:
             self.data = np.asarray(X).reshape(-1)
+            if self.data.dtype == np.uint8 and scale != 1 / 255:
+                self.table = np.arange(256).astype(dtype) * np.dtype(dtype).type(scale)
             self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
             sample = np.asarray(X[:: max(1, self.rows // SAMPLE)])
             self.densities = np.count_nonzero(sample, axis=0) / max(1, len(sample))
