@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastnet.data import Dataset, load_data
     from fastnet.engine.warm import warmup
-    from fastnet.errors import DataError, NonFiniteLossError
+    from fastnet.errors import DataError, DivergenceWarning, NonFiniteLossError
     from fastnet.metrics import classification_report, confusion_matrix
-    from fastnet.network import Evaluation, Network
+    from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.training import Epoch, History, train
 
@@ -19,12 +19,14 @@ _HOMES = {
     "Adam": "optimizers",
     "DataError": "errors",
     "Dataset": "data",
+    "DivergenceWarning": "errors",
     "Epoch": "training",
     "Evaluation": "network",
     "History": "training",
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",
+    "RegressionEvaluation": "network",
     "SGD": "optimizers",
     "classification_report": "metrics",
     "confusion_matrix": "metrics",
@@ -38,12 +40,14 @@ __all__ = [
     "Adam",
     "DataError",
     "Dataset",
+    "DivergenceWarning",
     "Epoch",
     "Evaluation",
     "History",
     "Momentum",
     "Network",
     "NonFiniteLossError",
+    "RegressionEvaluation",
     "classification_report",
     "confusion_matrix",
     "load_data",

@@ -1,6 +1,8 @@
-"""The exceptions that fastnet raises, and the wording of the commonest one."""
+"""The exceptions and warnings of fastnet, and the wording of the commonest ones."""
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -24,6 +26,29 @@ class NonFiniteLossError(ArithmeticError):
 
     def __reduce__(self):
         return type(self), (self.epoch, self.batch, self.lr)
+
+
+class DivergenceWarning(UserWarning):
+    """Training ended with finite weights, but its loss grew, and in the end the network was no better than a constant.
+
+    `fastnet.train` issues it once, at its end; History.diverged is then True.
+    """
+
+
+def diverged(first: float, later: float, epoch: int, remedies: str) -> str:
+    """The text of a warning: the loss of the first batch, the one that it came to in an epoch, and what to change."""
+    return (
+        f"Training diverged: the loss went from {first:g} in the first batch to {later:g} in epoch {epoch}. "
+        f"Standardise X (and a regression's y), or choose {remedies}."
+    )
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning for the line that called fastnet, however deep inside of it this is."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnet":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def one_of(argument: str, value: object, options: Iterable[str]) -> str:

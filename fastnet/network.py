@@ -3,20 +3,22 @@
 import json
 import operator
 import os
+import reprlib
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.data.arrays import check_finite, check_labels, check_targets, check_X
+from fastnet import hints, units
+from fastnet.data.arrays import check_finite, check_labels, check_rows, check_targets, in_units
 from fastnet.errors import DataError, one_of
 
-FORMAT = 1  # of a saved network
+FORMAT = 2  # of a saved network; 1 had neither a scale nor names
 SLACK = 1 << 16  # bytes: more than a description or an array's header takes
 INITS = ("lecun", "he", "glorot", "normal")
 _OUTPUT_NAMES = tuple(dict.fromkeys(output for output, _ in f.PAIRS))
@@ -30,6 +32,19 @@ class Evaluation:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class RegressionEvaluation:
+    """Mean loss (without L2), R squared and root mean squared error of a regression on rows with known values.
+
+    r2 : as scikit-learn's r2_score, the plain mean over the outputs; nan for a single row.
+    rmse : the root of the mean over all rows and outputs.
+    """
+
+    loss: float
+    r2: float
+    rmse: float
+
+
 class Network:
     """A multi-layer perceptron.
 
@@ -38,11 +53,22 @@ class Network:
     init : of W[l], fan_in x fan_out, from the normal distribution with variance 1/fan_in ("lecun"), 2/fan_in ("he"),
         2/(fan_in + fan_out) ("glorot") or 1 ("normal"). Biases are zero, with "normal" standard normal too.
     dtype : "float32" or "float64". seed : of the initial weights, anything that numpy.random.default_rng takes.
+    input_scale : what integers in X are worth, 1/255 as for pixels. They count in units of it, of whatever width they
+        are, while floats (and bool, as 0 and 1) are used as they are. 1 makes integers plain numbers.
+    class_names : one string for each output, or two for a single output; for reports, `predict` gives numbers.
+
+    With output "identity" the network is a regression: see `is_regression`.
 
     params (n_params,) holds all parameters; W[l] (fan_in, fan_out) and b[l] (fan_out,) are views of it, to be read and
     written. The same seed gives the same weights in both dtypes, but for rounding.
     """
 
+    # Networks that 0.1 pickled or saved do not have these.
+    _input_scale: float = units.PIXEL
+    _class_names: tuple[str, ...] | None = None
+    _trained_on: units.Inputs | None = None
+
+    @hints.hinted("Network")
     def __init__(
         self,
         sizes: Sequence[int],
@@ -52,13 +78,21 @@ class Network:
         init: str = "lecun",
         dtype: Any = "float32",
         seed: Any = None,
+        input_scale: float = units.PIXEL,
+        class_names: Sequence[str] | None = None,
     ):
         self.sizes = _check_sizes(sizes)
         self.hidden = one_of("hidden", hidden, f.HIDDEN)
         self.output = one_of("output", output, _OUTPUT_NAMES)
         self.activations = _codes(self.hidden, self.output, len(self.sizes) - 1)
         self.dtype = _check_dtype(dtype)
+        self.input_scale, self.class_names = input_scale, class_names
         one_of("init", init, INITS)
+        if output == "softmax" and self.sizes[-1] == 1:
+            raise ValueError(
+                "output 'softmax' needs at least 2 outputs, got 1, which would always be 1: make the last size 2, or "
+                "pass output='sigmoid' for two classes, output='identity' for a regression"
+            )
         self._adopt(np.empty(sum((a + 1) * b for a, b in self._shapes()), self.dtype))
         self._initialise(init, np.random.default_rng(seed))
 
@@ -66,7 +100,8 @@ class Network:
     def from_layers(cls, layers: Sequence[Sequence[Any]], **settings: Any) -> "Network":
         """A network from rows ["FullyConnected", units, activation]; the first, of the inputs, has activation None.
 
-        All hidden layers must have one activation. ``settings`` are init, dtype and seed, as for Network.
+        All hidden layers must have one activation. ``settings`` are init, dtype, seed, input_scale and class_names, as
+        for Network.
         """
         rows = [tuple(layer) for layer in layers]
         if len(rows) < 2:
@@ -85,6 +120,42 @@ class Network:
         return cls(
             [row[1] for row in rows], hidden=hidden.pop() if hidden else "sigmoid", output=rows[-1][2], **settings
         )
+
+    @property
+    def input_scale(self) -> float:
+        """What integers in X are worth: they count in units of it (see `fastnet.data.arrays.in_units`)."""
+        return self._input_scale
+
+    @input_scale.setter
+    def input_scale(self, scale: float) -> None:
+        self._input_scale = _check_scale(scale)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes 0, 1, ..., or None where they have none but their numbers."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        self._class_names = None if names is None else self._check_names(names)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the outputs are values (identity, or exp of a Poisson regression) and not classes."""
+        return self.output in ("identity", "exp")
+
+    def _check_names(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The names as a tuple, if they fit the outputs."""
+        if self.is_regression:
+            raise ValueError(f"class_names must be None for a regression (output {self.output!r}), got {names!r}")
+        expected = max(2, self.sizes[-1])
+        found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else ()
+        # NumPy drops zeros at the end of a string: such a name would not come back from a file.
+        fine = all(isinstance(name, str) and name and not name.endswith("\0") for name in found)
+        if not fine or len(set(found)) != len(found) or len(found) != expected:
+            got = reprlib.repr(names if isinstance(names, str) else found or names)
+            raise ValueError(f"class_names must be {expected} different strings, one for each class, got {got}")
+        return tuple(map(str, found))
 
     def _shapes(self) -> list[tuple[int, int]]:
         return list(pairwise(self.sizes))
@@ -113,14 +184,23 @@ class Network:
         return next(loss for output, loss in f.PAIRS if output == self.output)
 
     def check_inputs(self, X: Any, name: str = "X") -> np.ndarray:
-        """``X`` as the kernels take it: (n, d) uint8, or floats of the network's dtype."""
-        X = check_X(X, width=self.sizes[0], name=name)
-        if X.dtype in (np.uint8, self.dtype):
-            return X
-        with np.errstate(over="ignore"):
-            X = X.astype(self.dtype)
-        check_finite(X, name)  # what is finite in float64 may not be in float32
-        return X
+        """``X`` as the kernels take it: (n, d) uint8, or floats of the network's dtype.
+
+        Warns if X looks as if it were in other units than those that the network was trained on.
+        """
+        rows = check_rows(X, width=self.sizes[0], name=name)
+        checked = in_units(rows, self.input_scale, self.dtype)
+        check_finite(checked, name)  # what is finite in float64 may not be in float32
+        if self._trained_on is not None:
+            inputs = units.look_at(rows, self.input_scale, units.ELEMENTS)
+            units.warn_of_other_units(inputs, self._trained_on, self.input_scale, name)
+        return checked
+
+    def note_training_inputs(self, rows: np.ndarray) -> None:
+        """Remember the units of rows (n, d), of any type, to train on; warn of integers that hardly are pixels."""
+        inputs = units.look_at(rows, self.input_scale, units.TRAINING_ELEMENTS)
+        units.warn_of_small_integers(inputs, self.input_scale, "X")
+        self._trained_on = inputs.after(self._trained_on)
 
     def check_targets(self, y: Any, n: int, loss: str, name: str = "y") -> np.ndarray:
         """``y`` as the kernels take it with that loss: labels (n,) int64, or rows (n, k) of the network's dtype."""
@@ -130,29 +210,43 @@ class Network:
         return y if y.dtype == np.int64 else y.astype(self.dtype, copy=False)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Outputs (n, k) for X (n, d): probabilities with softmax and sigmoid, values with identity."""
-        from fastnet import engine
-
-        return engine.predict(self.sizes, self.activations, self.params, self.check_inputs(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Classes (n,) int64 for X (n, d): the largest output; with a single output, whether it is above one half."""
+        """Outputs (n, k) for X (n, d): probabilities with softmax and sigmoid, values of a regression."""
         from fastnet import engine
 
         X = self.check_inputs(X)
-        return engine.classify(self.sizes, self.activations, self.params, X)
+        return engine.predict(self.sizes, self.activations, self.params, X, scale=self.input_scale)
 
-    def evaluate(self, X: Any, y: Any, *, loss: str | None = None) -> Evaluation:
-        """Mean loss and accuracy on labelled rows; ``loss`` follows the output layer if it is None."""
+    def predict(self, X: Any) -> np.ndarray:
+        """Classes (n,) int64 for X (n, d): the largest output; with a single output, whether it is above one half.
+
+        A regression gives its values, of the network's dtype: (n,) of a single output, else (n, k).
+        """
         from fastnet import engine
+
+        if self.is_regression:
+            values = self.predict_proba(X)
+            return values[:, 0] if self.sizes[-1] == 1 else values
+        X = self.check_inputs(X)
+        return engine.classify(self.sizes, self.activations, self.params, X, scale=self.input_scale)
+
+    # Type checkers know of one result only: a union would have them refuse every use of either.
+    def evaluate(self, X: Any, y: Any, *, loss: str | None = None) -> Evaluation | Any:
+        """Evaluation, mean loss and accuracy on labelled rows; of a regression RegressionEvaluation, with r2 and rmse.
+
+        ``loss`` follows the output layer if it is None.
+        """
+        from fastnet.backends import Backend
 
         name = check_pair(self, loss)
         X = self.check_inputs(X)
-        evaluator = engine.Evaluator(self.sizes, self.activations, self.dtype, X, loss=f.LOSSES[name])
-        return Evaluation(*evaluator.evaluate(self.params, self.check_targets(y, len(X), name)))
+        y = self.check_targets(y, len(X), name)
+        return Backend("numba", self, f.LOSSES[name]).evaluator(X, y)()
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the network as .npz: W0, b0, W1, ... and a JSON description; a failed save leaves no half file."""
+        """Write the network as .npz: W0, b0, W1, ..., class_names if it has any, and a JSON description.
+
+        A failed save leaves no half file.
+        """
         from fastnet.files import replacing
 
         arrays = {f"W{l}": W for l, W in enumerate(self.W)} | {f"b{l}": b for l, b in enumerate(self.b)}
@@ -162,7 +256,11 @@ class Network:
             "hidden": self.hidden,
             "output": self.output,
             "dtype": self.dtype.name,
+            "input_scale": self.input_scale,
+            "trained_on": None if self._trained_on is None else asdict(self._trained_on),
         }
+        if self.class_names is not None:
+            arrays["class_names"] = np.array(self.class_names)
         with replacing(path) as file:
             np.savez(file, fastnet=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
 
@@ -192,31 +290,53 @@ class Network:
                 raise DataError(
                     f"{path}: format {about['format']} is newer than this fastnet, which reads up to {FORMAT}"
                 )
-            sizes = _check_sizes(about["sizes"])
-            dtype = _check_dtype(about["dtype"])
-            n_params = sum((a + 1) * b for a, b in pairwise(sizes))
-            if n_params * dtype.itemsize > path.stat().st_size:  # `save` does not compress
-                raise DataError(f"{path}: expected {n_params} parameters, the file is too short for them")
             network = cls.__new__(cls)
-            network.sizes, network.dtype = sizes, dtype
-            network.hidden = one_of("hidden", about["hidden"], f.HIDDEN)
-            network.output = one_of("output", about["output"], _OUTPUT_NAMES)
-            network.activations = _codes(network.hidden, network.output, len(sizes) - 1)
-            network._adopt(np.empty(n_params, dtype))
-            for l, views in enumerate(zip(network.W, network.b, strict=True)):
-                for name, view in zip("Wb", views, strict=True):
-                    if members[f"{name}{l}.npy"] > view.nbytes + SLACK:
-                        raise DataError(f"{path}: {name}{l} must have {view.size} numbers, got more")
-                    array = stored[f"{name}{l}"]
-                    if array.shape != view.shape or array.dtype != dtype:
-                        raise DataError(
-                            f"{path}: {name}{l} must be {dtype} {view.shape}, got {array.dtype} {array.shape}"
-                        )
-                    view[:] = array
+            network._describe(about)
+            n_params = sum((a + 1) * b for a, b in network._shapes())
+            if n_params * network.dtype.itemsize > path.stat().st_size:  # `save` does not compress
+                raise DataError(f"{path}: expected {n_params} parameters, the file is too short for them")
+            network._adopt(np.empty(n_params, network.dtype))
+            network._read_arrays(path, stored, members)
         return network
 
+    def _describe(self, about: dict[str, Any]) -> None:
+        """Take everything but the arrays from the description in a file."""
+        self.sizes, self.dtype = _check_sizes(about["sizes"]), _check_dtype(about["dtype"])
+        self.hidden = one_of("hidden", about["hidden"], f.HIDDEN)
+        self.output = one_of("output", about["output"], _OUTPUT_NAMES)
+        self.activations = _codes(self.hidden, self.output, len(self.sizes) - 1)
+        if about["format"] > 1:
+            self.input_scale = about["input_scale"]
+            trained = about["trained_on"]
+            if trained is not None:
+                self._trained_on = units.Inputs(bool(trained["integers"]), float(trained["largest"]))
+
+    def _read_arrays(self, path: Path, stored: Any, members: dict[str, int]) -> None:
+        """Fill the views, and the names, from the arrays of a file; ``members`` are their sizes in bytes."""
+        for l, views in enumerate(zip(self.W, self.b, strict=True)):
+            for name, view in zip("Wb", views, strict=True):
+                if members[f"{name}{l}.npy"] > view.nbytes + SLACK:
+                    raise DataError(f"{path}: {name}{l} must have {view.size} numbers, got more")
+                array = stored[f"{name}{l}"]
+                if array.shape != view.shape or array.dtype != self.dtype:
+                    raise DataError(
+                        f"{path}: {name}{l} must be {self.dtype} {view.shape}, got {array.dtype} {array.shape}"
+                    )
+                view[:] = array
+        if "class_names.npy" in members:
+            if members["class_names.npy"] > path.stat().st_size:
+                raise DataError(f"{path}: class_names must not be compressed")
+            self.class_names = stored["class_names"].tolist()
+
     def __repr__(self) -> str:
-        return f"Network({self.sizes}, hidden={self.hidden!r}, output={self.output!r}, dtype={self.dtype.name!r})"
+        scale = "" if self.input_scale == units.PIXEL else f", input_scale={self.input_scale:g}"
+        names = f"hidden={self.hidden!r}, output={self.output!r}, dtype={self.dtype.name!r}"
+        return f"Network({self.sizes}, {names}{scale})"
+
+    if not TYPE_CHECKING:  # type checkers would take any attribute for one that there is
+
+        def __getattr__(self, name: str) -> Any:
+            raise hints.no_attribute("Network", name, dir(type(self)))
 
     def __getstate__(self) -> dict:
         return {key: value for key, value in self.__dict__.items() if key not in ("W", "b")}
@@ -245,7 +365,9 @@ def _check_sizes(sizes: Sequence[int]) -> list[int]:
     try:
         checked = [operator.index(n) for n in sizes]
     except TypeError:
-        raise TypeError(f"sizes must be a sequence of whole numbers, got {sizes!r}") from None
+        raise TypeError(
+            f"sizes must be a sequence of whole numbers, as in Network([784, 64, 10]), got {sizes!r}"
+        ) from None
     if len(checked) < 2 or min(checked) < 1:
         raise ValueError(f"sizes must hold at least inputs and outputs, each at least 1, got {checked}")
     return checked
@@ -254,3 +376,11 @@ def _check_sizes(sizes: Sequence[int]) -> list[int]:
 def _check_dtype(dtype: Any) -> np.dtype:
     name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
     return np.dtype(one_of("dtype", name, ("float32", "float64")))
+
+
+def _check_scale(scale: float) -> float:
+    number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
+    # Beyond, products with integers would leave the range of float32.
+    if not (number and 1e-30 <= scale <= 1e30):
+        raise ValueError(f"input_scale must be a number from 1e-30 to 1e30, what an integer is worth, got {scale!r}")
+    return float(scale)

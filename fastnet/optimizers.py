@@ -1,6 +1,7 @@
 """The update rules as settings: what a user chooses, and the coefficients that a step takes from it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,3 +83,17 @@ class Adam:
 
 
 Optimizer = SGD | Momentum | Adam
+
+# What to write for an optimizer that is asked for by a name, or by its class alone.
+_EXAMPLES = {"sgd": "fastnet.SGD(0.1)", "momentum": "fastnet.Momentum(0.1)", "adam": "fastnet.Adam(1e-3)"}
+
+
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """The optimizer to train with, Adam(1e-3) for None; TypeError if it is none."""
+    if optimizer is None:
+        return Adam()
+    if isinstance(optimizer, SGD | Momentum | Adam):
+        return optimizer
+    name = optimizer.__name__ if isinstance(optimizer, type) else str(optimizer)
+    example = _EXAMPLES.get(name.lower(), "fastnet.Adam(1e-3)")
+    raise TypeError(f"optimizer must be an SGD, Momentum or Adam of fastnet, got {optimizer!r}: pass {example}")

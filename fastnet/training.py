@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -11,9 +12,13 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.errors import NonFiniteLossError, one_of
-from fastnet.network import Network, check_pair
-from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
+from fastnet.backends import Backend
+from fastnet.data.arrays import check_rows
+from fastnet.divergence import Watch
+from fastnet.errors import DivergenceWarning, NonFiniteLossError, one_of, warn
+from fastnet.hints import hinted
+from fastnet.network import Evaluation, Network, RegressionEvaluation, check_pair
+from fastnet.optimizers import Optimizer, check_optimizer
 
 GROUP_SECONDS = 0.05  # steps that go to the kernels in one call: Ctrl-C and progress wait for as long
 
@@ -22,8 +27,8 @@ GROUP_SECONDS = 0.05  # steps that go to the kernels in one call: Ctrl-C and pro
 class Epoch:
     """What one epoch did. ``seconds`` is training alone; ``loss`` the mean over its batches, with the L2 penalty.
 
-    val_*: on the validation rows; train_*: a full pass over the training rows; None where not asked for. Accuracies are
-    shares of 1.
+    val_*: on the validation rows; train_*: a full pass over the training rows; None where not asked for. Accuracies,
+    shares of 1, are None for a regression, and R squared is None for all others.
     """
 
     epoch: int
@@ -33,20 +38,26 @@ class Epoch:
     val_accuracy: float | None = None
     train_loss: float | None = None
     train_accuracy: float | None = None
+    val_r2: float | None = None
+    train_r2: float | None = None
 
 
 @dataclass
 class History:
-    """The course of a training run: one Epoch after another, and the threads that it ran on."""
+    """The course of a training run: one Epoch after another, the threads that it ran on, and whether it diverged, in
+    which case a DivergenceWarning said how.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
     threads: int = 1
+    diverged: bool = False
 
 
 Schedule = str | Callable[[float], float] | None
 Callback = Callable[[Network, Epoch], Any]
 
 
+@hinted("train")
 def train(
     net: Network,
     X: Any,
@@ -67,7 +78,7 @@ def train(
     callbacks: Iterable[Callback] = (),
     progress: Any = False,
 ) -> History:
-    """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k).
+    """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k); of a regression with one output (n,).
 
     optimizer : SGD, Momentum or Adam; None is Adam(1e-3). loss : None follows the output layer. l2 adds l2/2 ||W||^2.
     schedule : "one_cycle", "cosine", or a function from the share of the run that is done to a factor of lr.
@@ -78,26 +89,26 @@ def train(
     progress : True prints a line per epoch; or an object with the methods of fastnet.progress.Progress.
 
     Raises ValueError or TypeError on bad arguments, NonFiniteLossError when the run diverges; the network is then as it
-    was after its last finite epoch. After Ctrl-C it holds the weights reached.
+    was after its last finite epoch. After Ctrl-C it holds the weights reached. Warns with DivergenceWarning of a run
+    that ended finite but diverged, and with UserWarning of an X in units that look wrong.
     """
     name = check_pair(net, loss)
-    optimizer = Adam() if optimizer is None else optimizer
-    if not isinstance(optimizer, SGD | Momentum | Adam):
-        raise TypeError(f"optimizer must be SGD, Momentum or Adam of fastnet, got {optimizer!r}")
+    optimizer = check_optimizer(optimizer)
     epochs, batch_size = _whole("epochs", epochs), _whole("batch_size", batch_size)
     threads = None if threads is None else _whole("threads", threads)
-    if isinstance(l2, bool) or not (isinstance(l2, int | float | np.number) and 0 <= l2 < math.inf):
-        raise ValueError(f"l2 must be a finite number, at least 0, got {l2!r}")
-    factor, callbacks = _schedule(schedule), _callables(callbacks)
+    l2, factor, callbacks = _penalty(l2), _schedule(schedule), _callables(callbacks)
     one_of("backend", backend, ("numba", "reference"))
-    X, y = _arrays(net, X, y, name, "X", "y")
+    given = check_rows(X, width=net.sizes[0])
+    X = net.check_inputs(given)
+    y = net.check_targets(y, len(X), name)
+    net.note_training_inputs(given)
     held_out = None if validation is None else _held_out(net, validation, name)
-    progress = _progress(progress, epochs, len(X))
+    progress, batch_size = _progress(progress, epochs, len(X)), min(batch_size, len(X))
 
     with _reported_compilation(progress, backend):
-        compute = _Backend(backend, net, f.LOSSES[name], threads)
-        stepper = compute.stepper(X, y, optimizer.rule, min(batch_size, len(X)))
-        run = _Run(net, stepper, optimizer, factor, float(l2), len(X), min(batch_size, len(X)), epochs)
+        compute = Backend(backend, net, f.LOSSES[name], threads)
+        stepper = compute.stepper(X, y, optimizer.rule, batch_size)
+        run = _Run(net, stepper, optimizer, factor, l2, len(X), batch_size, epochs)
         evaluate = None if held_out is None else compute.evaluator(*held_out)
         evaluate_again = compute.evaluator(X, y) if evaluate_train else None
         history, rng = History(threads=compute.threads), np.random.default_rng(seed)
@@ -106,22 +117,29 @@ def train(
         stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
         for epoch in range(1, epochs + 1):
             start = time.perf_counter()
-            # One batch of all rows is the same in any order, and read faster in their own.
-            order = rng.permutation(len(X)) if shuffle and run.steps > 1 else np.arange(len(X))
-            mean_loss = run.epoch(epoch, order)
+            mean_loss = run.epoch(epoch, rng if shuffle else None)
             seconds = time.perf_counter() - start
-            values = (
-                *(evaluate() if evaluate else (None, None)),
-                *(evaluate_again() if evaluate_again else (None, None)),
-            )
-            history.epochs.append(Epoch(epoch, seconds, mean_loss, *values))
+            values = _named("val", evaluate) | _named("train", evaluate_again)
+            history.epochs.append(Epoch(epoch, seconds, mean_loss, **values))
             if progress:
                 progress.epoch(history.epochs[-1])
             if _called(callbacks, net, history.epochs[-1], run):
                 break
         if progress:
             progress.end()
+    if text := run.watch.warning(y, f.LOSSES[name], net.sizes[-1]):
+        history.diverged = True
+        warn(text, DivergenceWarning)
     return history
+
+
+def _named(rows: str, evaluate: Callable[[], Evaluation | RegressionEvaluation] | None) -> dict[str, float]:
+    """The fields of an Epoch that an evaluation, if it was asked for, fills: val_* or train_*."""
+    if evaluate is None:
+        return {}
+    found = evaluate()
+    name, value = ("r2", found.r2) if isinstance(found, RegressionEvaluation) else ("accuracy", found.accuracy)
+    return {f"{rows}_loss": found.loss, f"{rows}_{name}": value}
 
 
 class _Run:
@@ -134,21 +152,27 @@ class _Run:
         self.total, self.done = self.steps * epochs, 0
         self.sizes = np.minimum(batch_size, rows - batch_size * np.arange(self.steps))
         self.group = 1
+        self.watch = Watch(self.sizes)
         self.finite = net.params.copy()
 
-    def epoch(self, epoch: int, order: np.ndarray) -> float:
-        """One pass over the rows in ``order``; the mean loss of its batches, weighted by their rows."""
+    def epoch(self, epoch: int, rng: np.random.Generator | None) -> float:
+        """One pass over the rows, in an order drawn from ``rng``; the mean loss of its batches, weighted by their rows.
+
+        None leaves the order as it is.
+        """
+        # One batch of all rows is the same in any order, and read faster in their own.
+        order = np.arange(self.rows) if rng is None or self.steps == 1 else rng.permutation(self.rows)
         coefficients, lr = self._coefficients()
-        losses, step = np.empty(self.steps), 0
+        losses, step = np.empty((self.steps, 2)), 0
         try:
             while step < self.steps:
                 end, start = min(self.steps, step + self.group), time.perf_counter()
                 rows = order[step * self.batch_size : end * self.batch_size]
-                losses[step:end] = self.stepper.run(rows, coefficients[step:end]).sum(axis=1)
+                losses[step:end] = self.stepper.run(rows, coefficients[step:end])
                 self._resize_group(end - step, time.perf_counter() - start)
-                if not np.isfinite(losses[step:end]).all():
-                    bad = step + int(np.argmin(np.isfinite(losses[step:end])))
-                    self._fail(epoch, bad, lr)
+                finite = np.isfinite(losses[step:end].sum(axis=1))
+                if not finite.all():
+                    self._fail(epoch, step + int(np.argmin(finite)), lr)
                 step = end
         except KeyboardInterrupt:
             self.stepper.store()
@@ -158,7 +182,8 @@ class _Run:
         if not np.isfinite(self.net.params).all():
             self._fail(epoch, self.steps - 1, lr)
         self.finite[:] = self.net.params
-        return float(losses @ self.sizes) / self.rows
+        self.watch.epoch(epoch, losses[:, 0])
+        return float(losses.sum(axis=1) @ self.sizes) / self.rows
 
     def load(self) -> None:
         """Go on from the network's weights, which somebody has changed."""
@@ -186,49 +211,14 @@ class _Run:
         raise NonFiniteLossError(epoch, step + 1, float(lr[step]))
 
 
-class _Backend:
-    """Steppers and evaluators of one backend for one network."""
-
-    def __init__(self, name, net, loss, threads):
-        self.net, self.loss, self.wanted = net, loss, threads
-        self.threads = 1
-        self.numba = name == "numba"
-        if self.numba:
-            from fastnet import engine as module
-        else:
-            from fastnet import reference as module  # type: ignore[no-redef]
-        self.module: Any = module
-
-    def stepper(self, X, y, rule, batch_size):
-        net = self.net
-        stepper = self.module.Stepper(
-            net.sizes, net.activations, net.params, X, y, loss=self.loss, rule=rule, batch_size=batch_size,
-            threads=self.wanted,
-        )  # fmt: skip
-        self.threads = stepper.threads if self.numba else 1
-        return stepper
-
-    def evaluator(self, X, y) -> Callable[[], tuple[float, float]]:
-        """A function that evaluates the network, as it then is, on (X, y)."""
-        net = self.net
-        if self.numba:
-            kept = self.module.Evaluator(net.sizes, net.activations, net.dtype, X, loss=self.loss, threads=self.wanted)
-            return lambda: kept.evaluate(net.params, y)
-        return lambda: self.module.evaluate(net.sizes, net.activations, net.params, X, y, self.loss)
-
-
-def _arrays(net: Network, X: Any, y: Any, loss: str, X_name: str, y_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """X and y as the kernels take them."""
-    X = net.check_inputs(X, X_name)
-    return X, net.check_targets(y, len(X), loss, y_name)
-
-
 def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
     """The validation rows and their targets."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise TypeError(f"validation must be a pair (X, y), got {type(validation).__name__}")
-    X, y = validation
-    return _arrays(net, X, y, loss, "validation[0]", "validation[1]")
+        got = f"{len(validation)} items" if isinstance(validation, tuple | list) else reprlib.repr(validation)
+        got = " ".join(got.split())
+        raise TypeError(f"validation must be a pair (X, y) of rows to evaluate on, got {got}: split the rows first")
+    X = net.check_inputs(validation[0], "validation[0]")
+    return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
 
 
 def _callables(callbacks: Any) -> tuple[Callback, ...]:
@@ -254,6 +244,12 @@ def _whole(argument: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{argument} must be a whole number, at least 1, got {value!r}")
     return int(value)
+
+
+def _penalty(l2: Any) -> float:
+    if isinstance(l2, bool) or not (isinstance(l2, int | float | np.number) and 0 <= l2 < math.inf):
+        raise ValueError(f"l2 must be a finite number, at least 0, got {l2!r}")
+    return float(l2)
 
 
 def _schedule(schedule: Schedule) -> Callable[[float], float] | None:

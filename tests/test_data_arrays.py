@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastnet.data import arrays
-from fastnet.data.arrays import check_labels, check_targets, check_X
+from fastnet.data.arrays import as_floats, check_labels, check_rows, check_targets, check_X, in_units
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -23,6 +23,32 @@ def test_other_numbers_keep_their_values(dtype, becomes):
     assert out.dtype == np.dtype(becomes)
     assert out.flags.c_contiguous
     np.testing.assert_array_equal(out, X)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", "i8", ">u2", "f2", ">f4", "f8"])
+def test_rows_keep_their_type(dtype):
+    X = np.array([[0, 1], [1, 0]]).astype(dtype)
+    assert check_rows(X, width=2).dtype == X.dtype.newbyteorder("=")
+
+
+@pytest.mark.parametrize("dtype", [np.dtype("f4"), np.dtype("f8")])
+def test_integers_count_in_units_and_other_numbers_are_what_they_are(dtype):
+    values = np.array([[0, 1, 7], [100, 3, 127]])
+    wanted = values.astype(dtype) * dtype.type(0.3)
+    for kind in ("i1", "u2", "i4", "u8"):
+        X = values.astype(kind)
+        for found in (in_units(X, 0.3, dtype), as_floats(X, 0.3, dtype)):
+            np.testing.assert_array_equal(found, wanted, strict=True)
+        np.testing.assert_array_equal(X, values)
+    pixels = values.astype("u1")
+    assert in_units(pixels, 0.3, dtype) is pixels
+    np.testing.assert_array_equal(as_floats(pixels, 0.3, dtype), wanted, strict=True)
+    for plain in (values > 5, values.astype("f2"), values.astype("f8")):
+        np.testing.assert_array_equal(in_units(plain, 0.3, dtype), plain.astype(dtype), strict=True)
+    floats = values.astype(dtype)
+    assert in_units(floats, 0.3, dtype) is floats
+    sparse = pytest.importorskip("scipy.sparse").csr_array(pixels)
+    np.testing.assert_array_equal(as_floats(sparse, 0.3, dtype).toarray(), wanted, strict=True)
 
 
 def test_shapes():

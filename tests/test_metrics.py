@@ -86,3 +86,27 @@ def test_report_with_far_labels_is_scikit_learns_text():
     sklearn_report = pytest.importorskip("sklearn.metrics").classification_report
     truth, predicted = [3, 10_000_000_000_000, 3], [3, 3, 7]
     assert classification_report(truth, predicted) == sklearn_report(truth, predicted, zero_division=0)
+
+
+def test_report_of_text_is_scikit_learns(rng):
+    sklearn_report = pytest.importorskip("sklearn.metrics").classification_report
+    names = np.array(["zebra", "a very long name of a class", "ox"])
+    truth, predicted = names[rng.integers(3, size=50)], names[rng.integers(3, size=50)]
+    expected = sklearn_report(truth, predicted, zero_division=0)
+    for form in (np.asarray, list, lambda a: a.astype(object)):
+        assert classification_report(form(truth), form(predicted)) == expected
+    assert classification_report(["a"], ["a"]) == sklearn_report(["a"], ["a"])
+    assert accuracy(truth, predicted) == np.mean(truth == predicted)
+    assert match_count(["a", "b"], ["a", "a"]) == 1
+    assert confusion_matrix(["b", "a", "b"], ["b", "b", "c"]).tolist() == [[0, 1, 0], [0, 1, 1], [0, 0, 0]]
+    with pytest.raises(ValueError, match="both be text or both be numbers, got <U1 and int64"):
+        classification_report(["a"], [0])
+
+
+def test_report_with_names_is_scikit_learns(rng):
+    sklearn_report = pytest.importorskip("sklearn.metrics").classification_report
+    truth, predicted, names = rng.integers(3, size=40), rng.integers(3, size=40), ["zebra", "ox", "a longish name"]
+    expected = sklearn_report(truth, predicted, labels=range(4), target_names=[*names, "none"], zero_division=0)
+    assert classification_report(truth, predicted, class_names=[*names, "none"]) == expected
+    with pytest.raises(ValueError, match="class_names must be a name for each of 4 classes, got 3"):
+        classification_report(truth, predicted, 4, class_names=names)

@@ -87,6 +87,19 @@ def test_dtypes_of_any_kind(dtype):
         ({"init": "xavier"}, ValueError, "init must be one of lecun, he, glorot, normal"),
         ({"dtype": "float16"}, ValueError, "dtype must be one of float32, float64"),
         ({"dtype": np.int32}, ValueError, "dtype must be one of float32, float64, got 'int32'"),
+        ({"sizes": [3, 1]}, ValueError, "output 'softmax' needs at least 2 outputs, got 1"),
+        ({"input_scale": 0}, ValueError, "input_scale must be a number from 1e-30 to 1e30"),
+        ({"input_scale": float("nan")}, ValueError, "input_scale must be a number"),
+        ({"input_scale": "1/255"}, ValueError, "got '1/255'"),
+        ({"input_scale": True}, ValueError, "got True"),
+        ({"class_names": ["a"]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": ["a", "a"]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": "ab"}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": [0, 1]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": ["a", ""]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": 2}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": ["a", "b\0"]}, ValueError, "class_names must be 2 different strings"),
+        ({"class_names": ["a", "b"], "output": "identity"}, ValueError, "class_names must be None for a regression"),
     ],
 )
 def test_bad_arguments(arguments, error, words):
@@ -138,7 +151,8 @@ def test_predictions_agree_with_the_oracle(X, output, dtype):
         proba = net.predict_proba(X[:rows])  # float64 rows for a float32 network, too
         assert proba.dtype == dtype
         np.testing.assert_allclose(proba, wanted[:rows], rtol=limit, atol=limit)
-        np.testing.assert_array_equal(net.predict(X[:rows]), wanted[:rows].argmax(1))
+        classes = wanted[:rows].argmax(1)
+        np.testing.assert_array_equal(net.predict(X[:rows]), proba if output == "identity" else classes)
     assert np.ptp(net.predict(X)) > 0
 
 
@@ -154,13 +168,12 @@ def test_forms_of_inputs(net, X):
 
 
 def test_one_output():
-    for output, limit in (("sigmoid", 0.5), ("identity", 0.0)):
-        net = Network([4, 1], output=output, seed=2)
-        X = np.random.default_rng(1).standard_normal((30, 4))
-        for rows in (1, 30):
-            classes = net.predict(X[:rows])
-            assert classes.dtype == np.int64
-            np.testing.assert_array_equal(classes, net.predict_proba(X[:rows])[:, 0] > limit)
+    net = Network([4, 1], output="sigmoid", seed=2)
+    X = np.random.default_rng(1).standard_normal((30, 4))
+    for rows in (1, 30):
+        classes = net.predict(X[:rows])
+        assert classes.dtype == np.int64
+        np.testing.assert_array_equal(classes, net.predict_proba(X[:rows])[:, 0] > 0.5)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +249,39 @@ def test_save_and_load(tmp_path, output, dtype):
         np.testing.assert_array_equal(stored["W1"], net.W[1])
 
 
+def test_a_file_keeps_the_scale_and_the_names(tmp_path, net):
+    for scale, names in ((1.0, None), (1 / 16, ["cat", "dog", "zürich\udc80"]), (1 / 255, [str(i) for i in range(3)])):
+        net.input_scale, net.class_names = scale, names
+        net.save(tmp_path / "m.npz")
+        for again in (Network.load(tmp_path / "m.npz"), pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+            assert again.input_scale == scale
+            assert again.class_names == (tuple(names) if names else None)
+    many = [f"class number {i} of a great many" for i in range(3000)]
+    wide = Network([2, 3000], class_names=np.array(many))
+    wide.save(tmp_path / "wide.npz")
+    assert Network.load(tmp_path / "wide.npz").class_names == tuple(many)
+    with np.load(tmp_path / "wide.npz") as stored:
+        assert stored["class_names"].tolist() == many
+
+
+def test_names_of_the_two_classes_of_one_output():
+    assert Network([2, 1], output="sigmoid", class_names=["no", "yes"]).class_names == ("no", "yes")
+
+
+def test_networks_of_version_0_1_come_back(tmp_path, net):
+    path = tmp_path / "m.npz"
+    about = {"format": 1, "sizes": net.sizes, "hidden": "tanh", "output": "softmax", "dtype": "float64"}
+    arrays = {f"W{l}": W for l, W in enumerate(net.W)} | {f"b{l}": b for l, b in enumerate(net.b)}
+    np.savez(path, fastnet=np.array(json.dumps(about)), **arrays)
+    state = {k: v for k, v in net.__getstate__().items() if not k.startswith("_")}  # of a pickle
+    unpickled = Network.__new__(Network)
+    unpickled.__setstate__(state)
+    for old in (Network.load(path), unpickled):
+        np.testing.assert_array_equal(old.params, net.params)
+        assert (old.input_scale, old.class_names) == (1 / 255, None)
+        assert old.predict(np.full((1, 12), 255, np.uint8)) == net.predict(np.ones((1, 12)))
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path, net, monkeypatch):
     path = tmp_path / "net.npz"
     net.save(path)
@@ -307,7 +353,10 @@ def rewritten(path, about=None, arrays=None):
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({"format": 2}, "newer than this fastnet"),
+        ({"format": 3}, "newer than this fastnet"),
+        ({"input_scale": -1}, "input_scale must be"),
+        ({"input_scale": None}, "input_scale must be"),
+        ({"trained_on": {}}, "integers"),
         ({"format": "x"}, "expected a network"),
         ({"sizes": [12, 8, 5, 4]}, "W2 must be"),
         ({"sizes": [12, 8, 3]}, "W1 must be"),
@@ -340,6 +389,9 @@ def test_descriptions_that_do_not_fit(tmp_path, net, about, words):
         ({"W0": np.zeros((12, 8), np.int64)}, "W0 must be"),
         ({"W0": np.zeros((400, 400))}, "W0 must have 96 numbers, got more"),
         ({"W0": np.array([{}])}, ""),  # a pickle
+        ({"class_names": np.array(["a", "b"])}, "class_names must be 3 different strings"),
+        ({"class_names": np.arange(3)}, "class_names must be 3 different strings"),
+        ({"class_names": np.array([{}])}, ""),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path, net, arrays, words):
@@ -368,6 +420,10 @@ def test_hostile_files(tmp_path, net):
     huge = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }", bytes(64))
     zipped(path, good | {"W0.npy": huge})
     refused(path)
+    names = io.BytesIO()
+    np.save(names, np.array(["a" * 10**6, "b", "c"]))
+    zipped(path, good | {"class_names.npy": names.getvalue()}, zipfile.ZIP_DEFLATED)
+    assert "class_names must not be compressed" in refused(path)
     zipped(path, good | {"fastnet.npy": npy("{'descr': '<U9', 'fortran_order': False, 'shape': (10000000,), }")})
     refused(path)
     zipped(path, good | {"fastnet.npy": npy("__import__('os').abort()")})
@@ -413,3 +469,4 @@ def test_damaged_files_load_right_or_not_at_all(tmp_path, net, rng, method):
 def test_public_names():
     assert fastnet.Network is Network
     assert repr(Network([2, 3])) == "Network([2, 3], hidden='sigmoid', output='softmax', dtype='float32')"
+    assert repr(Network([2, 3], input_scale=1)).endswith("dtype='float32', input_scale=1)")

@@ -177,6 +177,19 @@ def test_divergence_is_reported():
     assert model.n_iter_ < 500  # it did not go on with weights that are not numbers
 
 
+def test_a_poisson_loss_that_may_be_negative_is_no_divergence():
+    rng = np.random.default_rng(0)
+    rates = np.exp(3 + 0.3 * X[:, 0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
+        model = MLPRegressor("poisson", hidden_layer_sizes=(), max_iter=50, random_state=0, learning_rate_init=0.05)
+        model.fit(X, rng.poisson(rates))
+        start = model.loss_
+        model.set_params(warm_start=True, max_iter=5).fit(X, rng.poisson(rates))  # its first batch is a good one
+    assert 0 < start < 10
+
+
 def test_huge_targets_are_reported():
     with pytest.warns(ConvergenceWarning, match="Training diverged"):
         MLPRegressor(**SMALL).fit(X, y * 1e200)

@@ -1,6 +1,7 @@
 """What scikit-learn's classes do not have: further parameters, and conversions."""
 
 import _thread
+import pickle
 import threading
 import time
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn
 import sklearn.neural_network
+from scipy import sparse
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
@@ -335,6 +337,73 @@ def test_regressor_to_network_and_back(loss):
     back = MLPRegressor.from_network(model.to_network())
     assert back.loss == loss
     np.testing.assert_array_equal(back.predict(X_reg), model.predict(X_reg))
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8)).astype(np.uint8)
+FORMS = [PIXELS, PIXELS.astype("i8"), PIXELS.tolist(), PIXELS / 255, (PIXELS / 255).astype("f4"), PIXELS > 99]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_integers_mean_the_same_to_a_network_and_an_estimator_made_of_it(tmp_path, scale, dtype):
+    sizes = {"softmax": [8, 4, 3], "sigmoid": [8, 4, 1]}
+    for output, layers in sizes.items():
+        network = Network(layers, output=output, dtype=dtype, seed=3, input_scale=scale)
+        model = MLPClassifier.from_network(network)
+        for again in (model, pickle.loads(pickle.dumps(model)), model.to_network()):
+            for form in FORMS:
+                np.testing.assert_array_equal(again.predict(form), network.predict(form))
+                ours, theirs = again.predict_proba(form)[:, -1], network.predict_proba(form)[:, -1]
+                np.testing.assert_array_equal(ours, theirs)
+        assert model.to_network().input_scale == scale
+    network = Network([8, 4, 2], output="identity", dtype=dtype, seed=1, input_scale=scale)
+    model = MLPRegressor.from_network(network)
+    for form in (PIXELS, PIXELS.astype("i4"), sparse.csr_array(PIXELS)):
+        np.testing.assert_allclose(model.predict(form), network.predict(PIXELS), rtol=1e-4)
+    assert np.ptp(model.predict(PIXELS)) > 0.01
+
+
+def test_a_network_from_an_estimator_takes_integers_as_scikit_learn_does():
+    target = np.where(PIXELS[:, 0] > 99, "yes", "no")
+    model = MLPClassifier(**SMALL).fit(PIXELS, target)
+    network = model.to_network()
+    assert (network.input_scale, network.class_names) == (1.0, ("no", "yes"))
+    for form in (PIXELS, PIXELS.astype("i8"), PIXELS.astype("f4"), PIXELS.astype("f8")):
+        np.testing.assert_allclose(network.predict_proba(form)[:, 0], model.predict_proba(form)[:, 1], rtol=1e-6)
+        assert (np.array(network.class_names)[network.predict(form)] == model.predict(form)).all()
+    back = MLPClassifier.from_network(network)
+    assert back.classes_.tolist() == ["no", "yes"]
+    np.testing.assert_array_equal(back.predict(PIXELS), model.predict(PIXELS))
+    unsorted = Network([8, 2], class_names=["yes", "no"])
+    assert MLPClassifier.from_network(unsorted).classes_.tolist() == [0, 1]
+    assert MLPClassifier(**SMALL).fit(X, y).to_network().class_names is None
+    assert MLPRegressor(**SMALL).fit(X_reg, y_reg).to_network().class_names is None
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
+def test_training_goes_on_in_the_units_of_the_network(how):
+    network, target = Network([8, 4, 3], seed=1, dtype="float64"), np.arange(60) % 3
+    models = [MLPClassifier.from_network(network, random_state=0, max_iter=2, warm_start=True) for _ in range(3)]
+    for model, form in zip(models, (PIXELS, PIXELS.astype("i8"), PIXELS * (1 / 255)), strict=True):
+        (model.partial_fit if how == "partial_fit" else model.fit)(form, target)
+    assert models[0].loss_curve_ == models[1].loss_curve_ == models[2].loss_curve_
+    np.testing.assert_array_equal(models[0].coefs_[0], models[2].coefs_[0])
+    new, model = MLPClassifier(**SMALL).fit(PIXELS, target), MLPClassifier.from_network(network, **{})
+    model.set_params(**new.get_params()).fit(PIXELS, target)  # new weights: all of it as in scikit-learn
+    assert model.loss_curve_ == new.loss_curve_
+    np.testing.assert_array_equal(model.predict_proba(PIXELS), new.predict_proba(PIXELS))
+    assert model.to_network().input_scale == 1
+
+
+def test_scikit_learns_class_cannot_keep_a_scale():
+    network = Network([8, 4, 3], seed=1, dtype="float64")
+    with pytest.warns(UserWarning, match=r"takes them as plain numbers: give its estimator X \* 0\.00392157") as seen:
+        theirs = MLPClassifier.from_network(network).to_sklearn()
+    assert seen[0].filename == __file__
+    np.testing.assert_allclose(theirs.predict_proba(PIXELS * (1 / 255)), network.predict_proba(PIXELS), rtol=1e-9)
+    network.input_scale = 1
+    theirs = MLPClassifier.from_network(network).to_sklearn()
+    np.testing.assert_allclose(theirs.predict_proba(PIXELS), network.predict_proba(PIXELS), rtol=1e-9)
 
 
 def test_conversions_refuse_strangers():

@@ -9,16 +9,29 @@ from typing import Any
 import numpy as np
 
 BLOCK = 1 << 20  # elements looked at in one piece
+LABELS_HINT = "; labels of text become numbers by names, y = np.unique(y, return_inverse=True)"
 
 
 def check_X(X: Any, *, width: int | None = None, name: str = "X") -> np.ndarray:
-    """Return X as a C-contiguous (n, d) array of uint8, float32 or float64; X itself, uncopied, where it is one.
+    """Return X, the rows of a file, as C-contiguous (n, d) uint8, float32 or float64; X itself where it is one.
 
-    X : array-like (n, d), (n, h, w) or (n, d, 1). uint8 means pixels and stays uint8 (the kernels scale it by 1/255).
-        bool and other integers become float32 with the values they have, float16 float32, longer floats float64.
-    width : the number of columns that the network expects; None takes any.
-    Raises ValueError or TypeError on anything else, on no rows or no columns, and on NaN or infinities.
+    X, width : as for `check_rows`. uint8 stays uint8; bool and other integers become float32 with the values they have,
+        float16 float32, longer floats float64.
+    Raises ValueError or TypeError as `check_rows` does, and on NaN or infinities.
     """
+    X = _kernel_dtype(check_rows(X, width=width, name=name))
+    check_finite(X, name)
+    return X
+
+
+def check_rows(X: Any, *, width: int | None = None, name: str = "X") -> np.ndarray:
+    """Return X as an array (n, d) of bool, integers or floats of the type they have; no copy if it is an array.
+
+    X : array-like (n, d), (n, h, w) or (n, d, 1). width : the number of columns expected; None takes any.
+    Raises ValueError or TypeError on anything else, and on no rows or no columns.
+    """
+    if X is not None:
+        _refuse_text_columns(X, name)
     X = _numbers(X, name)
     if X.ndim == 3:
         if 0 in X.shape:
@@ -33,9 +46,31 @@ def check_X(X: Any, *, width: int | None = None, name: str = "X") -> np.ndarray:
         raise ValueError(f"{name} must have {width} columns (axis 1), got shape {X.shape}{hint}")
     if n == 0 or d == 0:
         raise ValueError(f"{name} must have at least one row and one column, got shape {X.shape}")
-    X = _kernel_dtype(X)
-    check_finite(X, name)
     return X
+
+
+def in_units(X: np.ndarray, scale: float, dtype: np.dtype) -> np.ndarray:
+    """Return X as a network takes it that has this ``input_scale`` and dtype.
+
+    This is the one rule of what inputs are worth:
+
+    * Integers of any width, signed or not, count in units of ``scale``. uint8 stays uint8, and the kernels multiply;
+      any other integers become floats, by the same product. The same integers give the same bits in any type.
+    * bool is the numbers 0 and 1, and floats are used as they are.
+
+    X : bool, integers or floats (n, d). Returns uint8 or ``dtype``, C-contiguous; X itself where it is so already.
+    A float may overflow to an infinity.
+    """
+    return np.ascontiguousarray(X) if X.dtype == np.uint8 else as_floats(X, scale, dtype)
+
+
+def as_floats(X: Any, scale: float, dtype: np.dtype) -> Any:
+    """By the rule of `in_units`, the floats of ``dtype`` that X, an array or a SciPy sparse matrix, is worth."""
+    with np.errstate(over="ignore"):
+        floats = X.astype(dtype, copy=False) if hasattr(X, "tocsr") else np.ascontiguousarray(X, dtype)
+        if X.dtype.kind in "iu":
+            floats *= dtype.type(scale)
+    return floats
 
 
 def check_labels(y: Any, n: int, n_classes: int | None = None, name: str = "y") -> np.ndarray:
@@ -44,8 +79,7 @@ def check_labels(y: Any, n: int, n_classes: int | None = None, name: str = "y") 
     y : array-like of whole numbers (n,) or (n, 1), or one-hot rows (n, k) or (n, k, 1).
     n_classes : labels must be 0 <= y < n_classes, one-hot rows n_classes wide; None takes any class from 0 on.
     """
-    y = _numbers(y, name)
-    y = _squeezed(y, n, name)
+    y = _squeezed(_numbers(y, name, LABELS_HINT), n, name)
     if y.ndim == 2:
         if n_classes is not None and y.shape[1] != n_classes:
             raise ValueError(f"{name} must have one column per class ({n_classes}) or one in all, got shape {y.shape}")
@@ -66,7 +100,7 @@ def check_targets(y: Any, n: int, k: int, name: str = "y") -> np.ndarray:
     shape (n, k) or (n, k, 1) as C-contiguous float32 or float64 (n, k). With k = 1 there are no labels: y is (n,) or
     (n, 1) and (n, 1) is returned.
     """
-    y = _squeezed(_numbers(y, name), n, name)
+    y = _squeezed(_numbers(y, name, LABELS_HINT), n, name)
     if k == 1 and y.ndim == 1:
         y = y.reshape(n, 1)
     if y.ndim == 1:
@@ -77,7 +111,8 @@ def check_targets(y: Any, n: int, k: int, name: str = "y") -> np.ndarray:
         labels = _one_hot_labels(y)
         if labels is not None:
             return labels
-    targets = _kernel_dtype(y.astype(np.float32) if y.dtype == np.uint8 else y)
+    # float64 where float32 would round integers
+    targets = _kernel_dtype(y.astype(np.result_type(y, np.float32), copy=False))
     check_finite(targets, name)
     return targets
 
@@ -98,8 +133,25 @@ def check_finite(a: np.ndarray, name: str) -> None:
             )
 
 
-def _numbers(a: Any, name: str) -> np.ndarray:
-    """Any array-like of real numbers as a plain ndarray in native byte order; no copy if it is one."""
+def _refuse_text_columns(X: Any, name: str) -> None:
+    """Name the columns of a data frame that hold text, dates or the like: as an array, all of it would be objects."""
+    dtypes: Any = getattr(X, "dtypes", None)
+    if not hasattr(dtypes, "items"):
+        return
+    strange = [f"{column!r} ({dtype})" for column, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "buif"]
+    if strange:
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        raise TypeError(
+            f"{name} must hold real numbers, got other columns: {', '.join(strange[:3])}{more}; "
+            "leave them out, or make numbers of them (pandas.get_dummies)"
+        )
+
+
+def _numbers(a: Any, name: str, text_hint: str = "") -> np.ndarray:
+    """Any array-like of real numbers as a plain ndarray in native byte order; no copy if it is one.
+
+    text_hint : what the error says besides where it is text.
+    """
     if a is None:
         raise TypeError(f"{name} must be an array of numbers, got None")
     if isinstance(a, np.ma.MaskedArray):
@@ -112,10 +164,16 @@ def _numbers(a: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be an array of numbers with rows of one length: {error}") from None
     if a.dtype.kind not in "buif":
         kinds = {"c": "complex numbers", "O": "objects", "M": "dates", "m": "time spans", "V": "records"}
-        what = kinds.get(a.dtype.kind, "text")
-        hint = "; labels of text become numbers by np.unique(y, return_inverse=True)" if what == "text" else ""
-        raise TypeError(f"{name} must hold real numbers, got {what} (dtype {a.dtype}){hint}")
+        what = "text" if is_text(a) else kinds.get(a.dtype.kind, "text")
+        raise TypeError(
+            f"{name} must hold real numbers, got {what} (dtype {a.dtype}){text_hint if what == 'text' else ''}"
+        )
     return a if a.dtype.isnative else a.astype(a.dtype.newbyteorder("="))
+
+
+def is_text(a: np.ndarray) -> bool:
+    """Whether an array holds strings, also among objects, as those of pandas are."""
+    return a.dtype.kind in "UT" or (a.dtype.kind == "O" and any(isinstance(value, str) for value in a.flat))
 
 
 def _kernel_dtype(a: np.ndarray) -> np.ndarray:
@@ -170,6 +228,10 @@ def _whole_labels(y: np.ndarray, n_classes: int | None, name: str) -> np.ndarray
     if low < 0 or high > top:
         row = int(np.argmin(y) if low < 0 else np.argmax(y))
         expected = "from 0 on" if n_classes is None else f"from 0 to {top}, one for each of {n_classes} classes"
-        hint = ": labels count from 0, subtract 1" if low == 1 and high == n_classes else ""
+        hint = ""
+        if low == 1 and high == n_classes:
+            hint = ": labels count from 0, subtract 1"
+        elif low >= 0:
+            hint = f": for labels up to {high} make the network's last size {high + 1}"
         raise ValueError(f"{name} must hold labels {expected}, got {low if low < 0 else high} in row {row}{hint}")
     return np.ascontiguousarray(y, np.int64)

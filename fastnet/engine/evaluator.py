@@ -83,7 +83,7 @@ def _is_few(X) -> bool:
     return X.shape[0] <= FEW and not hasattr(X, "indptr")
 
 
-def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None, scale=1 / 255) -> np.ndarray:
+def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
     """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
     if not _is_few(X):
         return Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale).classes(params)
@@ -93,7 +93,7 @@ def classify(sizes, activations, params: np.ndarray, X, threads: int | None = No
     return (outputs[:, 0] > (0.5 if activations[-1] == SIGMOID else 0)).astype(np.int64)
 
 
-def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None, scale=1 / 255) -> np.ndarray:
+def predict(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
     """Outputs (n, k) of a network for X (n, d)."""
     if _is_few(X):
         return _predict_few(sizes, activations, params, X, scale)

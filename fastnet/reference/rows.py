@@ -20,10 +20,10 @@ class _FloatRows:
 
 
 class _PixelRows:
-    def __init__(self, X: np.ndarray, dtype: np.dtype, capacity: int):
+    def __init__(self, X: np.ndarray, dtype: np.dtype, capacity: int, scale: float):
         self._X = np.asarray(X)
         self._bytes = np.empty((capacity, X.shape[1]), np.uint8)
-        self._unit = dtype.type(1 / 255)
+        self._unit = dtype.type(scale)
 
     def take(self, out: np.ndarray, rows: np.ndarray) -> None:
         pixels = self._bytes[: len(rows)]
@@ -45,9 +45,10 @@ class _SparseRows:
         np.add.at(out.reshape(-1), cells, self._data[stored])  # add, not assign: a row may store one column twice
 
 
-def rows_of(X: Any, dtype: np.dtype, capacity: int) -> Rows:
+def rows_of(X: Any, dtype: np.dtype, capacity: int, scale: float) -> Rows:
+    """At most ``capacity`` rows of X at a time as floats of this dtype; bytes are worth ``scale`` each."""
     if hasattr(X, "indptr"):
         return _SparseRows(X)
     if X.dtype == np.uint8:
-        return _PixelRows(X, dtype, capacity)
+        return _PixelRows(X, dtype, capacity, scale)
     return _FloatRows(X)

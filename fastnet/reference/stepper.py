@@ -34,8 +34,9 @@ class Stepper:
     """Optimisation steps of one network on one training set; ``fastnet.engine.Stepper`` is its compiled twin.
 
     ``params`` and ``moments``, flat vectors of one layout, are read at first and by ``load``; ``store`` writes them.
-    X (n, d) is uint8 pixels, floats of the parameters' dtype, or CSR, and never copied as a whole. ``targets`` is
-    int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's BLAS has its own.
+    X (n, d) is uint8, worth ``scale`` each, floats of the parameters' dtype, or CSR, and never copied as a whole.
+    ``targets`` is int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's
+    BLAS has its own.
     ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
     ``dropout`` is the chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row
     among all rows trained on, of which ``rows_seen`` counts those before the next step.
@@ -57,6 +58,7 @@ class Stepper:
         max_norm: float | None = None,
         dropout: float = 0.0,
         seed: int = 0,
+        scale: float = 1 / 255,
     ):
         dtype = params.dtype
         self._capacity = min(X.shape[0], CHUNK_ROWS)
@@ -64,7 +66,7 @@ class Stepper:
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
         self._activations, self._loss, self._rule, self._batch_size = activations, loss, rule, batch_size
         self._targets, self._weight = targets, weight
-        self._X = rows_of(X, dtype, self._capacity)
+        self._X = rows_of(X, dtype, self._capacity, scale)
         self._w = params.copy()
         self._state = tuple(np.zeros_like(params) for _ in self.moments)
         self._gradient = np.empty_like(params)
@@ -180,17 +182,26 @@ class Stepper:
 
 
 @_quiet
-def predict(sizes: Sequence[int], activations: Sequence[int], params: np.ndarray, X: Any) -> np.ndarray:
-    """The outputs (n, k) of the network for X (n, d): uint8 pixels, floats of the parameters' dtype, or CSR."""
+def predict(
+    sizes: Sequence[int], activations: Sequence[int], params: np.ndarray, X: Any, *, scale: float = 1 / 255
+) -> np.ndarray:
+    """The outputs (n, k) of the network for X (n, d): uint8, worth ``scale`` each, floats like ``params``, or CSR."""
     outputs = np.empty((X.shape[0], sizes[-1]), params.dtype)
-    for rows, Z in _outputs(sizes, activations, params, X):
+    for rows, Z in _outputs(sizes, activations, params, X, scale):
         outputs[rows] = Z
     return outputs
 
 
 @_quiet
 def evaluate(
-    sizes: Sequence[int], activations: Sequence[int], params: np.ndarray, X: Any, targets: np.ndarray, loss: int
+    sizes: Sequence[int],
+    activations: Sequence[int],
+    params: np.ndarray,
+    X: Any,
+    targets: np.ndarray,
+    loss: int,
+    *,
+    scale: float = 1 / 255,
 ) -> tuple[float, float]:
     """Mean loss and accuracy over the rows of X.
 
@@ -198,7 +209,7 @@ def evaluate(
     is the probability of class 1; a single output of another kind knows no classes, and the accuracy is nan.
     """
     total = right = 0.0
-    for rows, Z in _outputs(sizes, [*activations[:-1], IDENTITY], params, X):
+    for rows, Z in _outputs(sizes, [*activations[:-1], IDENTITY], params, X, scale):
         row_loss, delta = np.empty(len(Z), Z.dtype), np.empty_like(Z)
         output_loss(row_loss, delta, Z, targets[rows], 1.0, activations[-1], loss)
         total += float(row_loss.sum(dtype=np.float64))
@@ -220,13 +231,13 @@ def _forward(A: list[np.ndarray], layers: Layers, activations: Sequence[int]) ->
 
 
 def _outputs(
-    sizes: Sequence[int], activations: Sequence[int], params: np.ndarray, X: Any
+    sizes: Sequence[int], activations: Sequence[int], params: np.ndarray, X: Any, scale: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Row numbers and outputs of one block of rows after another; the outputs are overwritten by the next block."""
     n = X.shape[0]
     capacity = min(n, CHUNK_ROWS)
     buffers, layers = [np.empty((capacity, size), params.dtype) for size in sizes], _layers(sizes, params)
-    source = rows_of(X, params.dtype, capacity)
+    source = rows_of(X, params.dtype, capacity, scale)
     for start in range(0, n, CHUNK_ROWS):
         rows = np.arange(start, min(start + CHUNK_ROWS, n))
         A = [buffer[: len(rows)] for buffer in buffers]

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastnet.data.arrays import as_floats
 from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._callbacks import CallbackSupportMixin, EpochEnds, with_callbacks
@@ -30,6 +31,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     validation_loss_curve_: list[float] | None
+    _input_scale: float  # only of an estimator that was made from a network
     _sklearn_class: ClassVar[type]
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -140,6 +142,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         checks.refuse_array_kinds("X", X)
         checks.refuse_array_kinds("y", y)
         self._refuse_target(y)
+        in_units = hasattr(self, "_input_scale") and not reset
         X, y = validate_data(
             self,
             X,
@@ -147,14 +150,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             accept_sparse="csr",
             multi_output=True,
             y_numeric=self._numeric_target,
-            dtype=(np.float64, np.float32),
+            dtype="numeric" if in_units else (np.float64, np.float32),
             order="C",
             ensure_all_finite=not checks.surely_finite(X, threads_for(self.n_threads)),
             reset=reset,
         )
+        X = self._in_units(X) if in_units else X
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(checks.dense(y), warn=True)
         return X, y
+
+    def _in_units(self, X: Any) -> Any:
+        """X as the network took it that this estimator came from: integers in its units, all as floats of its dtype.
+
+        A fit that draws new weights forgets them; integers are then the plain numbers that they are for scikit-learn.
+        """
+        return as_floats(X, self._input_scale, self.coefs_[0].dtype)
 
     def _weigh(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> np.ndarray | None:
         """The weight (n,) of every row, or None when all weigh the same."""
@@ -186,7 +197,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._choose_output()
-        for name in _EMPTY_RECORDS:
+        for name in ("_input_scale", *_EMPTY_RECORDS):
             self.__dict__.pop(name, None)
 
     def _start_records(self, has_validation: bool) -> None:
@@ -218,12 +229,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         checks.refuse_array_kinds("X", X)
         search = not checks.surely_finite(X, threads_for(self.n_threads))
         X = validate_data(self, X, accept_sparse="csr", ensure_all_finite=search, reset=False)
+        X = self._in_units(X) if hasattr(self, "_input_scale") else X
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         net = self._net(dtype if dtype in (np.float32, np.float64) else np.float64)
         return net.evaluator(as_dtype(X, net.params.dtype), self.n_threads).outputs(net.params)
 
     def to_sklearn(self) -> Any:
-        """This fitted estimator as scikit-learn's own class, with equal predictions and without our own parameters."""
+        """This fitted estimator as scikit-learn's own class, with equal predictions and without our own parameters.
+
+        Warns where predictions for integers differ, because a network's ``input_scale`` cannot go along.
+        """
         return to_sklearn(self, self._sklearn_class)
 
     @classmethod
@@ -237,7 +252,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return from_sklearn(cls, estimator)
 
     def to_network(self) -> Network:
-        """This fitted estimator as a ``fastnet.Network``: its outputs (n, k) are the same."""
+        """This fitted estimator as a ``fastnet.Network``: its outputs (n, k) are the same.
+
+        Integers are plain numbers to both: ``input_scale`` is 1, or that of the network which the estimator came from.
+        Classes of text become ``class_names``.
+        """
         return to_network(self)
 
     def _loss_grad_lbfgs(

@@ -41,8 +41,11 @@ class Batches:
 
     def epoch_loss(self, losses: np.ndarray) -> float:
         """The mean over the batches, by their rows, of loss plus penalty; ``losses`` (batches, 2) is the stepper's."""
-        batch_losses = losses[:, 0] / self._divisor + self._offsets + losses[:, 1]
-        return float(batch_losses @ self.counts / self.counts.sum())
+        return float(self.batch_losses(losses) @ self.counts / self.counts.sum())
+
+    def batch_losses(self, losses: np.ndarray) -> np.ndarray:
+        """Loss plus penalty (batches,) of each batch, as scikit-learn would have it."""
+        return losses[:, 0] / self._divisor + self._offsets + losses[:, 1]
 
     def _use(self, counts: np.ndarray, sums: np.ndarray) -> None:
         self.counts, self.table = counts, self._all_rows[: len(counts)]

@@ -24,6 +24,11 @@ def _solver_is_stochastic(model: Any) -> bool:
     raise AttributeError(f"partial_fit is only available for stochastic optimizers. {model.solver} is not stochastic.")
 
 
+def _default_classes(network: Network, k: int) -> np.ndarray:
+    names = list(network.class_names or ())
+    return np.array(names) if names and names == sorted(names) else np.arange(k)
+
+
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron for classes and labels, trained on the log loss.
 
@@ -189,14 +194,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """A fitted classifier with the weights of a ``fastnet.Network``.
 
         Softmax outputs are classes, a single sigmoid output is the probability of the second of two classes, several
-        are independent labels. The network's X is the estimator's, but pixels must come scaled.
+        are independent labels. The estimator takes the network's X: until it is fitted anew, integers count in units of
+        the network's ``input_scale``.
 
         Parameters
         ----------
         network : fastnet.Network
             With softmax or sigmoid outputs.
         classes : array-like of shape (n_classes,), default=None
-            Sorted labels of the outputs; None numbers them from 0.
+            Sorted labels of the outputs; None takes the network's ``class_names`` if they are sorted, or else numbers
+            them from 0.
         **parameters
             Further parameters of the estimator.
         """
@@ -208,7 +215,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             model._label_binarizer = LabelBinarizer().fit(np.array([[0] * k, [1] * k]))
         else:
             expected = max(k, 2)
-            classes = np.arange(expected) if classes is None else np.asarray(classes)
+            classes = _default_classes(network, expected) if classes is None else np.asarray(classes)
             if classes.shape != (expected,) or not np.array_equal(np.unique(classes), classes):
                 raise ValueError(f"classes must be {expected} different labels in ascending order, got {classes}")
             model._label_binarizer = LabelBinarizer().fit(classes)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from fastnet.data.arrays import is_text
+from fastnet.errors import warn
 from fastnet.network import Network
 from fastnet.sklearn._flat import flat, sizes_of, views
 
@@ -30,13 +32,21 @@ FITTED = (
     "_label_binarizer",
     "_no_improvement_count",
     "_random_state",
+    "_input_scale",
 )
 
 
 def to_sklearn(model: Any, target: type) -> Any:
     """A fitted ``target``, a class of ``sklearn.neural_network``, with copies of the weights of ``model``."""
     check_is_fitted(model)
+    scale = getattr(model, "_input_scale", 1.0)
+    if scale != 1:
+        warn(
+            f"this estimator comes from a network that counts integers in units of {scale:g}, while scikit-learn takes "
+            f"them as plain numbers: give its estimator X * {scale:g} where X holds integers"
+        )
     twin = _twin(model, target)
+    twin.__dict__.pop("_input_scale", None)
     if twin.loss != model.loss:
         raise ValueError(f"the installed scikit-learn does not know loss={model.loss!r}")
     twin.coefs_ = [W.copy() for W in model.coefs_]
@@ -59,9 +69,21 @@ def to_network(model: Any) -> Network:
     check_is_fitted(model)
     params = flat(model.coefs_, model.intercepts_)
     hidden, output = (_NETWORK_NAMES.get(name, name) for name in (model.activation, model.out_activation_))
-    network = Network(sizes_of(model.coefs_), hidden=hidden, output=output, dtype=params.dtype)
+    network = Network(
+        sizes_of(model.coefs_),
+        hidden=hidden,
+        output=output,
+        dtype=params.dtype,
+        input_scale=getattr(model, "_input_scale", 1.0),
+        class_names=_names(getattr(model, "classes_", None)),
+    )
     network.params[:] = params
     return network
+
+
+def _names(classes: np.ndarray | None) -> list[str] | None:
+    """The classes as names, if they are text."""
+    return classes.tolist() if classes is not None and is_text(classes) else None
 
 
 def from_network(cls: type, network: Network, parameters: dict[str, Any]) -> Any:
@@ -72,6 +94,7 @@ def from_network(cls: type, network: Network, parameters: dict[str, Any]) -> Any
     model.n_features_in_, model.n_outputs_ = network.sizes[0], network.sizes[-1]
     model.n_layers_, model.out_activation_ = len(network.sizes), output
     model.n_iter_ = model.t_ = 0
+    model._input_scale = network.input_scale
     return model
 
 

@@ -7,6 +7,7 @@ import sklearn.neural_network
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
+from fastnet.metrics import r_squared
 from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._base import BaseMLP
@@ -101,8 +102,8 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
     def from_network(cls, network: Network, **parameters: Any) -> Self:
         """A fitted regressor with the weights of a ``fastnet.Network`` with identity or exp outputs.
 
-        ``parameters`` are further parameters of the estimator. The network's X is the estimator's, but pixels must come
-        scaled.
+        ``parameters`` are further parameters of the estimator. It takes the network's X: until it is fitted anew,
+        integers count in units of the network's ``input_scale``.
         """
         losses = {"identity": "squared_error", "exp": "poisson"}
         if network.output not in losses:
@@ -142,6 +143,4 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
         weight = np.ones((len(T), 1)) if data.weight is None else data.weight[:, None]
         error = (weight * np.square(T - outputs)).sum(axis=0, dtype=np.float64)
         spread = (weight * np.square(T - np.average(T, axis=0, weights=data.weight))).sum(axis=0, dtype=np.float64)
-        scores = np.where(error == 0, 1.0, 0.0)
-        np.divide(error, spread, out=error, where=spread != 0)
-        return float(np.where(spread != 0, 1 - error, scores).mean())
+        return r_squared(error, spread)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnet.errors import diverged
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._batches import Batches
 from fastnet.sklearn._callbacks import EpochEnds
@@ -79,7 +80,7 @@ class _Run:
             losses = self._epoch()
             self._record(losses)
             if model.n_iter_ == 1:
-                first_loss = float(losses[0].sum())
+                first_loss = float(self.batches.batch_losses(losses)[0])
             self.stopped = self._stops()
         return first_loss
 
@@ -192,9 +193,7 @@ def _warn_of_divergence(model: Any, first_loss: float) -> None:
     if np.isfinite(loss) and not loss > DIVERGED * first_loss:
         return
     warnings.warn(
-        f"Training diverged: the loss went from {first_loss:g} in the first batch to {loss:g} in epoch "
-        f"{model.n_iter_}. Standardise X (and a regression's y), or choose a smaller learning_rate_init or a "
-        "gradient_clip.",
+        diverged(first_loss, loss, model.n_iter_, "a smaller learning_rate_init or a gradient_clip"),
         ConvergenceWarning,
         stacklevel=2,
     )

@@ -1,0 +1,133 @@
+"""Words that people bring from other libraries, and what fastnet says for them."""
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+_OPTIMIZER = "the learning rate belongs to the optimizer: fastnet.train(..., optimizer=fastnet.Adam(lr=1e-3))"
+_CALLBACK = "a callback that returns True ends the run: fastnet.train(..., callbacks=[function of (net, epoch)])"
+_ESTIMATORS = "only the estimators of fastnet.sklearn have it"
+_SIZES = "the sizes come first, as one list: fastnet.Network([784, 64, 10])"
+_TRAIN = "fastnet.train(net, X, y) trains a network"
+
+# By function: keyword that it does not have -> what to write instead.
+KEYWORDS = {
+    "train": {
+        "learning_rate": _OPTIMIZER,
+        "learning_rate_init": _OPTIMIZER,
+        "lr": _OPTIMIZER,
+        "momentum": "it is an optimizer: optimizer=fastnet.Momentum(lr=0.1, beta=0.9)",
+        "solver": "the word is optimizer=fastnet.Adam(1e-3)",
+        "validation_data": "the word is validation=(X, y)",
+        "validation_split": "split the rows first and pass validation=(X, y)",
+        "validation_fraction": "split the rows first and pass validation=(X, y)",
+        "max_iter": "the word is epochs=",
+        "n_epochs": "the word is epochs=",
+        "num_epochs": "the word is epochs=",
+        "verbose": "the word is progress=True",
+        "callback": "the word is callbacks=[function of (net, epoch)]",
+        "random_state": "the word is seed=",
+        "alpha": "the word is l2=",
+        "weight_decay": "the word is l2=",
+        "criterion": "the word is loss=",
+        "scheduler": "the word is schedule=",
+        "n_jobs": "the word is threads=",
+        "n_threads": "the word is threads=",
+        "early_stopping": _CALLBACK,
+        "patience": _CALLBACK,
+        "dropout": _ESTIMATORS,
+        "sample_weight": _ESTIMATORS,
+        "class_weight": _ESTIMATORS,
+        "activation": "it belongs to the network: fastnet.Network(sizes, hidden='relu')",
+        "hidden_layer_sizes": f"they belong to the network; {_SIZES}",
+    },
+    "Network": {
+        "activation": "the word is hidden='relu', and output= for the last layer",
+        "activations": "the word is hidden='relu', and output= for the last layer",
+        "output_activation": "the word is output=",
+        "hidden_layer_sizes": _SIZES,
+        "hidden_sizes": _SIZES,
+        "hidden_layers": _SIZES,
+        "layers": f"{_SIZES}, or fastnet.Network.from_layers(rows)",
+        "random_state": "the word is seed=",
+        "initializer": "the word is init=",
+        "learning_rate": _OPTIMIZER,
+        "learning_rate_init": _OPTIMIZER,
+        "lr": _OPTIMIZER,
+        "solver": "it belongs to the training: fastnet.train(..., optimizer=fastnet.Adam(1e-3))",
+        "optimizer": "it belongs to the training: fastnet.train(..., optimizer=fastnet.Adam(1e-3))",
+        "loss": "it belongs to the training: fastnet.train(..., loss=)",
+        "max_iter": "it belongs to the training: fastnet.train(..., epochs=)",
+        "epochs": "it belongs to the training: fastnet.train(..., epochs=)",
+        "batch_size": "it belongs to the training: fastnet.train(..., batch_size=)",
+        "alpha": "it belongs to the training: fastnet.train(..., l2=)",
+        "verbose": "it belongs to the training: fastnet.train(..., progress=True)",
+        "dropout": _ESTIMATORS,
+    },
+}
+# Functions that take but a few positional arguments -> what to write instead of more.
+POSITIONAL = {
+    "train": "settings are keywords: fastnet.train(net, X, y, epochs=9)",
+    "Network": _SIZES,
+}
+# Attribute that a Network does not have -> what to write instead.
+ATTRIBUTES = {
+    "fit": _TRAIN,
+    "partial_fit": _TRAIN,
+    "train": _TRAIN,
+    "compile": f"{_TRAIN}, and takes optimizer= and loss=",
+    "score": "net.evaluate(X, y) has the accuracy or, of a regression, r2",
+    "predict_classes": "net.predict(X) gives the classes",
+    "forward": "net.predict_proba(X) gives the outputs",
+    "predict_log_proba": "the word is numpy.log(net.predict_proba(X))",
+    "summary": "print(net) shows its sizes",
+    "weights": "they are in net.W and net.b, and all together in net.params",
+    "coefs_": "they are in net.W",
+    "intercepts_": "they are in net.b",
+    "biases": "they are in net.b",
+    "parameters": "they are in net.params",
+    "state_dict": "net.save(path) writes a network, fastnet.Network.load(path) reads it",
+    "classes_": "the names of the classes, if it has any, are in net.class_names",
+}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def hinted(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function (or the __init__ of a class) so that its TypeErrors tell the word that fastnet has.
+
+    name : what it is called in public, and in the tables.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters
+        positional = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters.values())
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            for word in kwargs:
+                if word not in parameters:
+                    raise TypeError(f"{name} has no argument {word!r}{_instead(word, KEYWORDS[name], parameters)}")
+            if len(args) > positional:
+                raise TypeError(f"{name} got too many positional arguments: {POSITIONAL[name]}")
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def no_attribute(kind: str, word: str, known: Any) -> AttributeError:
+    """The error of an attribute that an object of this kind does not have; ``known`` are those that it has."""
+    return AttributeError(f"{kind!r} object has no attribute {word!r}{_instead(word, ATTRIBUTES, known)}")
+
+
+def _instead(word: str, table: dict[str, str], known: Any) -> str:
+    """What to write instead, with the punctuation before it; nothing if nobody knows."""
+    if word in table:
+        return f": {table[word]}"
+    near = difflib.get_close_matches(word, [name for name in known if not name.startswith("_")], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
