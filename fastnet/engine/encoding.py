@@ -46,8 +46,8 @@ def find_palette(X: np.ndarray) -> tuple[np.floating, np.ndarray] | None:
     # Code 1 is the smallest value. NaN, negative and denormal ones (which the kernels take for zero) end here.
     if not values.size or not values.min() >= np.finfo(X.dtype).tiny:
         return None
-    unit = values.min()
-    scale = number(1) / unit
+    smallest = values.min()
+    scale = number(1) / smallest
     if float(values.max()) * float(scale) > 255.4:
         return None
     codes = (values * scale + number(0.5)).astype(np.uint8)
@@ -55,7 +55,7 @@ def find_palette(X: np.ndarray) -> tuple[np.floating, np.ndarray] | None:
     k = np.arange(256).astype(X.dtype)
     table = k / max(number(1), np.rint(scale))
     if (table[codes] != values).any():
-        table = k * unit
+        table = k * smallest
     table[codes] = values
     return None if (table[codes] != values).any() else (scale, table)
 

@@ -7,7 +7,7 @@ from fastnet.engine.layout import round_up
 from fastnet.engine.strategy import Strategy, way_through
 from fastnet.engine.threads import choose_threads, run_parallel, usable
 from fastnet.engine.workspace import Rules, Workspace
-from fastnet.functions import CROSS_ENTROPY, SIGMOID
+from fastnet.functions import CROSS_ENTROPY, SGD, SIGMOID
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.kernels.step.predict import predict_rows
 from fastnet.kernels.step.predict_few import predict_few
@@ -30,7 +30,7 @@ class Evaluator:
         way = way_through(self.inputs, self.sizes[1], self.dtype.itemsize)
         strategy = Strategy(way, chunk_rows=rows * self.threads)
         self.workspace = Workspace(
-            self.sizes, self.activations, strategy, Rules(loss), self.inputs, self.threads, trains=False
+            self.sizes, self.activations, strategy, Rules(loss, SGD), self.inputs, self.threads, trains=False
         )
 
     def outputs(self, params: np.ndarray) -> np.ndarray:

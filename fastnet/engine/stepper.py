@@ -10,7 +10,6 @@ from fastnet.engine.strategy import CHUNK, training_strategy
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
 from fastnet.engine.workspace import Rules, Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
-from fastnet.kernels.step.dropout import drop_threshold
 from fastnet.kernels.step.records import SKIP, STORE
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
@@ -25,22 +24,19 @@ class Stepper:
     X : (n, d) uint8, each worth ``scale``, or floating like params, or CSR. It must not change meanwhile: floats that
         bytes can stand for may have been copied.
     targets : int64 (n,) or like params (n, k).
-    loss, rule : codes of fastnet.functions. weight : None or (n,) like params.
+    weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
-    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
-    dropout : chance of a hidden neuron to be left out for a row, drawn from ``seed`` and the number of that row among
-        all rows trained on; ``rows_seen`` counts those before the next step.
-    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
+    rules : the fields of fastnet.engine.workspace.Rules; loss and rule are needed.
+    rows_seen : rows trained on before the next step: by their numbers dropout is drawn.
     moments : the rule's moments, flat vectors laid out like params.
     """
 
     def __init__(
-        self, sizes, activations, params, X, targets, *, loss, rule, batch_size, threads=None, weight=None,
-        clip_loss=False, max_norm=None, dropout=0.0, seed=0, scale=1 / 255,
-    ):  # fmt: skip
+        self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255, **rules
+    ):
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
-        self.rules = Rules(loss, rule, clip_loss, max_norm, drop_threshold(dropout), seed)
+        self.rules = Rules(**rules)
         self.rows_seen = 0
         self.inputs, self.targets = Inputs(X, params.dtype, scale), Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else as_writable(np.ascontiguousarray(weight))
@@ -50,9 +46,9 @@ class Stepper:
         self.strategy = training_strategy(self.sizes, params.dtype.itemsize, self.inputs, self.batch_size)
         if self.strategy.input == SKIP:
             self.inputs.encode(usable(self.threads))
-        self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
+        self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.rules.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
-        self._allocate(keep_gradient=self.batch_size > CHUNK or max_norm is not None, entries=every)
+        self._allocate(keep_gradient=self.batch_size > CHUNK or self.rules.max_norm is not None, entries=every)
 
     def load(self) -> None:
         """Take weights and moments from `params` and `moments`."""

@@ -12,8 +12,9 @@ import numpy as np
 from fastnet.engine.inputs import Inputs
 from fastnet.engine.layout import Offsets, aligned, layout, pack, round_up, row_stride, unpack
 from fastnet.engine.strategy import Strategy
-from fastnet.functions import MOMENTS, SGD
+from fastnet.functions import MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
+from fastnet.kernels.step.dropout import drop_threshold
 from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Tables
 from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.tile import NV
@@ -25,13 +26,20 @@ EMPTY = 0.1  # an input that is always zero still costs this share of one that n
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run asks of the kernels: codes of fastnet.functions and settings of steps (see Stepper)."""
+    """What steps do with a batch, but for the coefficients that each of them gets.
+
+    loss, rule : codes of fastnet.functions.
+    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
+    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
+    dropout : chance of a hidden neuron to be left out for a row, drawn from ``seed`` and the number of that row among
+        all rows trained on.
+    """
 
     loss: int
-    rule: int = SGD
+    rule: int
     clip_loss: bool = False
     max_norm: float | None = None
-    dropout: int = 0
+    dropout: float = 0.0
     seed: int = 0
 
 
@@ -126,7 +134,7 @@ class Workspace:
     def _describe(self, activations: Sequence[int], strategy: Strategy, rules: Rules) -> None:
         plan = self.plan
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), rules.rule, rules.loss
-        plan["dropout"], plan["seed"] = rules.dropout, rules.seed
+        plan["dropout"], plan["seed"] = drop_threshold(rules.dropout), rules.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
         self.layers["activation"] = activations
 

@@ -27,21 +27,21 @@ def _(X):
     return lambda X: answer
 
 
-def read_row(target, source, n, unit):
+def read_row(target, source, n, scale):
     raise NotImplementedError
 
 
 @overload(read_row)
-def _(target, source, n, unit):
-    """target[k] = source[k] as numbers: bytes are scaled by ``unit``, floats are taken as they are."""
+def _(target, source, n, scale):
+    """target[k] = source[k] as numbers: bytes are scaled by ``scale``, floats are taken as they are."""
     number = np.float32 if target.dtype is types.float32 else np.float64
 
-    def of_bytes(target, source, n, unit):
+    def of_bytes(target, source, n, scale):
         t, s = carray(target, (n,)), carray(source, (n,))
         for k in range(n):
-            t[k] = number(s[k]) * unit
+            t[k] = number(s[k]) * scale
 
-    def of_floats(target, source, n, unit):
+    def of_floats(target, source, n, scale):
         t, s = carray(target, (n,)), carray(source, (n,))
         for k in range(n):
             t[k] = s[k]
@@ -65,7 +65,7 @@ def choose(samples, order, start, rows, grain):
 def gather(buffers, X, tables, rows, inputs):
     """Copy the Span ``inputs`` of a chunk's ``rows`` from X into the input buffer."""
     layer, memory, samples = tables.layers[0], buffers.memory, buffers.samples
-    width, unit = panel_width(memory), memory[tables.plans[0].table + 1]
+    width, scale = panel_width(memory), memory[tables.plans[0].table + 1]
     d, stride = layer.fan_in, layer.panel_stride_in
     piece = inputs.stop - inputs.start if stride == width else width  # of a row that is contiguous in the buffer
     for r in range(rows.start, rows.stop):
@@ -74,4 +74,4 @@ def gather(buffers, X, tables, rows, inputs):
         target = layer.a_in + r * layer.row_stride_in
         for k in range(inputs.start, inputs.stop, piece):
             source, count = at(X, samples[SAMPLE, r] * d + k), min(piece, inputs.stop - k)
-            read_row(at(memory, target + k // width * stride), source, count, unit)
+            read_row(at(memory, target + k // width * stride), source, count, scale)

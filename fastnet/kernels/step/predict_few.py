@@ -21,10 +21,10 @@ def add_row(z, w, x, n):
 def predict_few(outputs, params, sizes, activations, X, scratch, chosen):
     """outputs (n, k) = the network's outputs for X (n, d), with params flat as in Network.
 
-    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] the worth of a unit of X; all of params'
+    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] what a byte of X is worth; all of params'
     dtype. chosen (1,) int64 is -1.
     """
-    lane, unit, k = lanes(params), scratch[3, 0], sizes[-1]
+    lane, scale, k = lanes(params), scratch[3, 0], sizes[-1]
     for r in range(X.shape[0]):
         start = 0
         for layer in range(activations.shape[0]):
@@ -33,7 +33,7 @@ def predict_few(outputs, params, sizes, activations, X, scratch, chosen):
             a, z = scratch[layer & 1], scratch[1 - (layer & 1)]
             z[: vectors * lane] = 0
             for i in range(fan_in):
-                x = params.dtype.type(X[r, i]) * unit if layer == 0 else a[i]
+                x = params.dtype.type(X[r, i]) * scale if layer == 0 else a[i]
                 if x != 0:
                     add_row(at(z, 0), at(params, start + i * fan_out), x, fan_out)
             start += fan_in * fan_out
