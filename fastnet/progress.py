@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from fastnet.training import Epoch
 
+WIDTH = 72  # columns of the line of an epoch
+SHORT = {"validation": "val"}
+
 
 class Progress:
     """Prints the course of one training run.
@@ -34,19 +37,20 @@ class Progress:
             self.first_end, each = now, record.seconds
         else:
             each = (now - self.first_end) / (record.epoch - 1)
-        width = len(str(self.total_epochs))
-        parts = [f"epoch {record.epoch:{width}}/{self.total_epochs}"]
-        parts.append(f"{self.rows / max(record.seconds, 1e-9):9.0f} rows/s")
-        parts.append(f"loss {record.loss:.4f}")
-        train = ("train", record.train_loss, record.train_accuracy)
-        held_out = (self.held_out, record.val_loss, record.val_accuracy)
-        for name, loss, accuracy in (train, held_out):
-            if loss is not None:
-                parts.append(f"{name} loss {loss:.4f}")
-            if accuracy is not None:
-                parts.append(f"{name} accuracy {accuracy:7.2%}")
+        count = f"{record.epoch:{len(str(self.total_epochs))}}/{self.total_epochs}"
         left = each * (self.total_epochs - record.epoch)
-        parts.append(f"{_duration(left)} left")
+        parts = [
+            f"epoch {count}",
+            f"{_rate(self.rows / max(record.seconds, 1e-9))} rows/s",
+            f"loss {_loss(record.loss)}",
+            *_figure("train", record.train_accuracy, record.train_r2),
+            *_figure(SHORT.get(self.held_out, self.held_out), record.val_accuracy, record.val_r2),
+            f"{_duration(left)} left",
+        ]
+        # A narrow terminal does without the speed, and then without the time left.
+        for spare in (1, -1):
+            if len("  ".join(parts)) > WIDTH:
+                del parts[spare]
         self._print("  ".join(parts))
 
     def end(self) -> None:
@@ -54,6 +58,25 @@ class Progress:
 
     def _print(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
+
+
+def _figure(name: str, accuracy: float | None, r2: float | None) -> list[str]:
+    """The accuracy or the R2 of some rows as one word or none."""
+    if accuracy is not None:
+        return [f"{name} {accuracy:.2%}"]
+    return [] if r2 is None else [f"{name} R2 {r2:.4f}" if r2 > -10 else f"{name} R2 {r2:.1e}"]
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.3e}"
+
+
+def _rate(rate: float) -> str:
+    """Rows in a second in five characters: 1.62M, 94.2k."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if rate >= 0.9995 * unit:
+            return f"{f'{rate / unit:.2f}'[:4].rstrip('.') + letter:>5}"
+    return f"{rate:5.0f}"
 
 
 def _duration(seconds: float) -> str:

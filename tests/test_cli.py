@@ -103,7 +103,27 @@ def program(*argv: object, **settings) -> subprocess.CompletedProcess:
         ("train --epochs 2.5", "got '2.5'"),
         ("train --threads 0", "--threads"),
         ("train --seed -1", "--seed"),
-        ("train --validation-split 0", "--validation-split"),
+        ("train --validation-split -1", "--validation-split: expected a number of rows or a fraction between 0 and 1"),
+        ("train --validation-split 1.5", "got '1.5'"),
+        ("train --validation-split some", "got 'some'"),
+        ("train --patience 3", "--patience does not exist yet: early stopping"),
+        ("train --early-stopping", "--early-stopping does not exist yet"),
+        ("train --dropout 0.5", "MLPClassifier has it as dropout="),
+        ("train --learning-rate 1", "fastnet train: --learning-rate is called --lr here"),
+        ("train --learning_rate=1", "--learning_rate is called --lr here"),
+        ("train --batch 9", "--batch is called --batch-size here"),
+        ("train --hidden-layers 9", "is called --hidden here"),
+        ("train --hidden_layer_sizes 9", "is called --hidden here"),
+        ("train --max-iter 9", "is called --epochs here"),
+        ("train --alpha 0.1", "is called --l2 here"),
+        ("train --random-state 1", "is called --seed here"),
+        ("train --momentum 0.5", "is called --beta here"),
+        ("train --test x", "fastnet evaluate MODEL --data PATH takes another set"),
+        ("train --output-file x", "is called --save here"),
+        ("train -o x", "is called --save here"),
+        ("predict m x --output-file x", "is called --output here"),
+        ("recipe jpark --n-epochs 3", "fastnet recipe: --n-epochs is called --epochs here"),
+        ("info --patience 3", "fastnet info has no option --patience"),
         ("train --activation sigmod", "did you mean 'sigmoid'?"),
         ("train --output softmx", "did you mean 'softmax'?"),
         ("train --loss crossentropy", "did you mean 'cross_entropy'?"),
@@ -235,12 +255,13 @@ def test_train_prints_a_line_for_each_epoch_and_the_report(train, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert err == ""
-    assert lines[0].endswith("60 + 30 rows, 16 inputs, 3 classes")
+    assert lines[0].startswith("data ")
+    assert lines[1] == "    60 + 30 rows, 16 inputs, 3 classes"  # below the long path
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
-    for word in ("rows/s", "loss", "test accuracy", "left"):
+    for word in ("rows/s", "loss", "test", "left"):
         assert word in epochs[0]
-    right = round(float(epochs[-1].split("test accuracy")[1].split("%")[0]) * 30 / 100)
+    right = round(float(epochs[-1].split(" test ")[1].split("%")[0]) * 30 / 100)
     assert f"{right} of 30 test rows are right" in lines
     assert "precision" in out
     assert "weighted avg" in lines[-1]
@@ -257,13 +278,24 @@ def test_json_of_a_run(train, folder, tmp_path):
     path = tmp_path / "run.json"
     assert train("--json", str(path), "--evaluate-train", "--hidden", "5,4", "--l2", "0.01", "--quiet") == 0
     content = json.loads(path.read_text())
-    assert set(content) == {"config", "epochs", "test", "threads", "threading_layer", "versions", "data"}
+    assert set(content) == {"config", "epochs", "test", "diverged", "threads", "threading_layer", "versions", "data"}
     config = content["config"]
     assert config["hidden"] == [5, 4]
     assert (config["optimizer"], config["lr"], config["beta"], config["ema"]) == ("momentum", 4.0, 0.9, True)
     assert (config["loss"], config["l2"], config["seed"], config["batch_size"]) == ("cross_entropy", 0.01, 138, 128)
-    fields = {"epoch", "seconds", "loss", "val_loss", "val_accuracy", "train_loss", "train_accuracy"}
+    fields = {
+        "epoch",
+        "seconds",
+        "loss",
+        "val_loss",
+        "val_accuracy",
+        "val_r2",
+        "train_loss",
+        "train_accuracy",
+        "train_r2",
+    }
     assert [set(record) for record in content["epochs"]] == [fields, fields]
+    assert content["diverged"] is False
     assert content["epochs"][-1]["val_loss"] == pytest.approx(content["test"]["loss"])
     assert content["epochs"][-1]["train_accuracy"] > 0
     assert content["data"]["name"] == str(folder)
@@ -272,7 +304,7 @@ def test_json_of_a_run(train, folder, tmp_path):
     assert content["versions"]["numpy"] == np.__version__
 
 
-def test_validation_split_is_the_last_rows(train, folder, tmp_path, capsys):
+def test_no_shuffle_split_holds_out_the_last_rows(train, folder, tmp_path, capsys):
     """The held-out rows are made unlike the others: they alone are labelled wrongly."""
     labels = folder / "train-labels-idx1-ubyte"
     y = (np.arange(60) % N_CLASSES).astype(np.uint8)
@@ -280,11 +312,11 @@ def test_validation_split_is_the_last_rows(train, folder, tmp_path, capsys):
     labels.write_bytes(idx(y))
     path = tmp_path / "run.json"
     options = ["--validation-split", "12", "--epochs", "20", "--batch-size", "8", "--json", str(path)]
-    assert train(*options) == 0
+    assert train(*options, "--no-shuffle-split") == 0
     content = json.loads(path.read_text())
     assert content["epochs"][-1]["val_accuracy"] < 0.1
     assert content["test"]["accuracy"] > 0.9
-    assert "validation accuracy" in capsys.readouterr().out
+    assert " val " in capsys.readouterr().out
 
 
 def test_full_batch_is_one_step_whatever_the_number_of_rows(train, tmp_path):
@@ -364,7 +396,8 @@ def test_data_made_converted_verified_and_shown(tmp_path, capsys):
 
 def test_data_list_names_every_set_and_where_it_is(no_mnist, capsys):
     assert main(["data", "list"]) == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    out = capsys.readouterr().out.replace("\n ", " ")
+    lines = {line.split()[0]: " ".join(line.split()) for line in out.splitlines()}
     assert set(lines) == {"mnist", "fashion-mnist", "kmnist", "glyphs"}
     assert "fastnet data fetch mnist" in lines["mnist"]
     assert "built in" in lines["glyphs"]

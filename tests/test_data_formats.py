@@ -1,4 +1,4 @@
-"""npy, npz, HDF5, CSV, MATLAB and PNG: recognized by content, read in full, refused when wrong."""
+"""npy, npz, HDF5, CSV and MATLAB: recognized by content, read in full, refused when wrong."""
 
 import gzip
 import io
@@ -125,6 +125,78 @@ def test_npy(path, version, fortran, monkeypatch):
         set_, none = load_data(path)
         assert (none, set_.y) == (None, None)
         np.testing.assert_array_equal(set_.X, FLAT)
+
+
+def test_npy_with_its_labels_beside_it(tmp_path):
+    for X_name, y_name in (("images.npy", "labels.npy"), ("X.npy", "y.npy"), ("X_train.npy", "y_train.npy")):
+        np.save(tmp_path / X_name, FLAT)
+        assert load_data(tmp_path / X_name)[0].y is None
+        np.save(tmp_path / y_name, Y)
+        np.testing.assert_array_equal(load_data(tmp_path / X_name)[0].y, Y)
+    np.save(tmp_path / "y.npy", Y / 4)
+    assert load_data(tmp_path / "X.npy")[0].holds_values
+    np.save(tmp_path / "y.npy", np.array(list("abc"))[Y])
+    assert load_data(tmp_path / "X.npy")[0].class_names == ("a", "b", "c")
+    np.save(tmp_path / "y.npy", Y[:9])
+    refused(tmp_path / "X.npy", "got 10 images and 9 labels")
+
+
+@pytest.mark.parametrize("save", [savez, save_hdf5, savemat])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values(path, save, dtype):
+    y = (Y + 0.25).astype(dtype)
+    save(path, X=FLAT, y=y)
+    set_, _ = load_data(path)
+    assert set_.holds_values
+    assert (set_.n_classes, set_.class_names, set_.y.dtype) == (0, None, dtype)
+    np.testing.assert_array_equal(set_.y, y)
+    save(path, X=FLAT, y=np.stack([y, y + 1], axis=1))
+    assert load_data(path)[0].y.shape == (10, 2)
+
+
+def test_both_parts_hold_values_or_labels(path):
+    savez(path, **{**FOUR, "y_train": Y + 0.5})
+    train, test = load_data(path)
+    assert train.holds_values
+    assert test.holds_values
+    np.testing.assert_array_equal(test.y, Y_TEST)
+    savez(path, **{**FOUR, "y_train": np.random.default_rng(1).random((10, 2))})
+    refused(path, r"expected y of one width, got train \(10, 2\), test \(4,\)")
+
+
+def test_labels_of_text(path):
+    words = np.array(["dog", "cat", "fox"])
+    savez(path, **{**FOUR, "y_train": words[Y], "y_test": words[Y_TEST]})
+    train, test = load_data(path)
+    assert train.class_names == test.class_names == ("cat", "dog", "fox")
+    assert [train.class_names[label] for label in train.y] == words[Y].tolist()
+    assert [test.class_names[label] for label in test.y] == words[Y_TEST].tolist()
+    savez(path, **{**FOUR, "y_train": words[Y].astype("S"), "y_test": words[:1][Y_TEST * 0].astype("S")})
+    assert load_data(path)[1].y.tolist() == [1] * 4
+    savez(path, X=FLAT, y=Y.astype(str))  # numbers name themselves
+    numbers, _ = load_data(path)
+    assert numbers.class_names is None
+    np.testing.assert_array_equal(numbers.y, Y)
+    savez(path, X=FLAT, y=np.array(["10", "9", "1"])[Y])
+    assert load_data(path)[0].class_names == ("1", "9", "10")
+    savez(path, X=FLAT, y=np.array(["a\x1b[2J", "b", "c"])[Y])
+    assert all(name.isprintable() for name in load_data(path)[0].class_names)
+
+
+def test_names_of_classes_in_a_file(path):
+    savez(path, X=FLAT, y=Y, class_names=np.array(["x", "y", "z", "none of these"]))
+    set_, _ = load_data(path)
+    assert set_.class_names == ("x", "y", "z", "none of these")
+    assert set_.n_classes == 4
+    for names, message in (
+        (["x", "y"], "labels from 0 to 1, one for each of 2 classes, got 2"),
+        (["x", "y", "x"], "one of them twice"),
+        ([1, 2, 3], "expected class_names as text"),
+    ):
+        savez(path, X=FLAT, y=Y, class_names=np.array(names))
+        refused(path, message)
+    savez(path, **{**FOUR, "y_test": np.array(["a"] * 4)})
+    refused(path, "labels of one kind, got text and numbers")
 
 
 def npy_bytes(array=FLAT, header=None):
@@ -415,34 +487,6 @@ def test_other_csv(path):
             load_data(path)
 
 
-def save_png(path, array):
-    image = pytest.importorskip("PIL.Image")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.fromarray(array).save(path, format="png")
-
-
-def test_folders_of_png(tmp_path):
-    for i, (image, label) in enumerate(zip(X, Y, strict=True)):
-        save_png(tmp_path / "a" / str(label) / f"{i}.png", image)
-        save_png(tmp_path / "b" / "train" / "xyz"[label] / f"{i}.png", image)
-    for i, (image, label) in enumerate(zip(X_TEST, Y_TEST, strict=True)):
-        save_png(tmp_path / "b" / "test" / "xyz"[label] / f"{i}.PNG", image)
-    order = np.argsort(Y, kind="stable")
-    only, none = load_data(tmp_path / "a")
-    assert none is None
-    train, test = load_data(tmp_path / "b")
-    for set_ in (only, train):
-        np.testing.assert_array_equal(set_.X, FLAT[order])
-        np.testing.assert_array_equal(set_.y, Y[order])
-    assert test.y.tolist() == sorted(Y_TEST)
-    one, _ = load_data(tmp_path / "a" / "0" / "0.png")
-    np.testing.assert_array_equal(one.X, FLAT[:1])
-    save_png(tmp_path / "a" / "0" / "99.png", X[0, :3])
-    refused(tmp_path / "a", r"99.png: expected shape \(5, 4\) like 0.png, got \(3, 4\)")
-    (tmp_path / "a" / "0" / "99.png").write_bytes(b"\x89PNG\r\n\x1a\njunk")
-    refused(tmp_path / "a", "99.png: damaged PNG")
-
-
 @pytest.mark.parametrize("target", ["out.npz", "folder"])
 def test_convert_there_and_back(tmp_path, path, target):
     for arrays in (FOUR, {"X": X, "y": Y}, {"X": X / 255, "y": Y}, {"X": FLAT.reshape(10, 20), "y": Y * np.int64(200)}):
@@ -466,6 +510,23 @@ def test_convert_there_and_back(tmp_path, path, target):
             out.unlink()
 
 
+def test_names_and_values_are_converted(tmp_path, path):
+    savez(path, X=FLAT, y=np.array(["dog", "cat", "fox"])[Y])
+    before, after = load_data(path)[0], load_data(convert(path, tmp_path / "names.npz"))[0]
+    assert after.class_names == before.class_names == ("cat", "dog", "fox")
+    np.testing.assert_array_equal(after.y, before.y)
+    with pytest.warns(UserWarning, match=r"IDX files hold no names of classes \(cat, dog, fox\)"):
+        convert(path, tmp_path / "names")
+    savez(path, X=FLAT, y=Y / 4)
+    for target in ("values.npz", "values"):
+        np.testing.assert_array_equal(load_data(convert(path, tmp_path / target))[0].y, Y / 4)
+    savez(path, X=FLAT, y=np.stack([Y, Y], 1) / 4)
+    assert load_data(convert(path, tmp_path / "wide.npz"))[0].y.shape == (10, 2)
+    with pytest.raises(DataError, match=r"one label a row for IDX files, got y \(10, 2\)"):
+        convert(path, tmp_path / "wide")
+    assert not (tmp_path / "wide").exists()
+
+
 def test_a_failed_conversion_leaves_nothing(tmp_path, path):
     path.write_bytes(b"nothing that is data")
     with pytest.raises(DataError):
@@ -487,6 +548,23 @@ def test_show(path):
     savez(path, X=FLAT[:, :7], y=Y)
     with pytest.raises(DataError, match="expected images, got rows of 7 numbers"):
         show(load_data(path)[0], 0)
+
+
+def test_show_draws_wide_pictures_smaller(path):
+    savez(path, X=np.full((2, 30, 90), 200, np.uint8), y=[0, 1])
+    assert [len(row) for row in show(load_data(path)[0], 0).split("\n")[1:]] == [60] * 10
+
+
+def test_names_and_values_are_described(path):
+    savez(path, X=X, y=np.array(["dog", "cat", "fox"])[Y])
+    assert show(load_data(path)[0], 2).partition("\n")[0].endswith("label fox")
+    told = str(verify(path))
+    assert "3 classes\n  classes: cat, dog, fox\n  images: 10x5x4 uint8" in told
+    assert max(map(len, told.splitlines()[1:])) <= 80
+    savez(path, X=X, y=Y + 0.25)
+    assert show(load_data(path)[0], 2).partition("\n")[0].endswith("value 2.25")
+    assert "values: 10 float64" in str(verify(path))
+    assert "classes" not in str(verify(path))
 
 
 def test_verify_recognizes_published_arrays_in_any_format(tmp_path, path, monkeypatch):

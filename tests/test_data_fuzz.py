@@ -50,11 +50,17 @@ def mat_bytes(compressed):
     return buffer.getvalue()
 
 
-def png_bytes():
+def picture_bytes(kind):
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(X[0]).save(buffer, format="png")
+    Image.fromarray(X[0]).save(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def text_npz_bytes():
+    buffer = io.BytesIO()
+    np.savez(buffer, X=FLAT, y=np.array(["cat", "dog", "fox", "cat"]), class_names=np.array(["a", "b"]))
     return buffer.getvalue()
 
 
@@ -78,9 +84,12 @@ MAKERS = {
     "hdf5": hdf5_bytes,
     "mat": lambda: mat_bytes(False),
     "mat compressed": lambda: mat_bytes(True),
-    "png": png_bytes,
+    "text npz": text_npz_bytes,
+    "png": lambda: picture_bytes("png"),
+    "jpeg": lambda: picture_bytes("jpeg"),
+    "bmp": lambda: picture_bytes("bmp"),
 }
-NEEDS = {"hdf5": "h5py", "mat": "scipy", "mat compressed": "scipy", "png": "PIL"}
+NEEDS = {"hdf5": "h5py", "mat": "scipy", "mat compressed": "scipy"} | dict.fromkeys(["png", "jpeg", "bmp"], "PIL")
 
 # (where, what): a byte is overwritten, removed or inserted; a piece is cut out, repeated or cut off.
 changes = st.lists(
@@ -138,6 +147,7 @@ def test_undamaged_files(path, name):
 @pytest.mark.parametrize("name", MAKERS)
 @settings(deadline=None, derandomize=True, max_examples=120, suppress_health_check=list(HealthCheck))
 @given(steps=changes)
+@pytest.mark.filterwarnings("ignore:.* picture")  # a changed bit may be a colour or a transparent pixel
 def test_damaged_files(path, name, steps):
     path.write_bytes(changed(made(name), steps))
     try:
@@ -153,7 +163,11 @@ def test_damaged_files(path, name, steps):
             assert set_.X.dtype in (np.uint8, np.float32, np.float64)
             assert set_.X.flags.c_contiguous
             assert np.isfinite(set_.X).all()
-            if set_.y is not None:
+            if set_.holds_values:
+                assert len(set_.y) == len(set_.X)
+                assert set_.y.dtype in (np.float32, np.float64)
+                assert np.isfinite(set_.y).all()
+            elif set_.y is not None:
                 assert set_.y.shape == (len(set_.X),)
                 assert set_.y.dtype == np.int64
                 assert 0 <= set_.y.min() <= set_.y.max() < set_.n_classes

@@ -9,9 +9,9 @@ from fastnet import progress
 from fastnet.progress import Progress
 
 
-def record(epoch, **measured):
-    fields = dict.fromkeys(("val_loss", "val_accuracy", "train_loss", "train_accuracy"))
-    return SimpleNamespace(epoch=epoch, seconds=0.5, loss=0.25, **(fields | measured))
+def record(epoch, seconds=0.5, loss=0.25, **measured):
+    fields = dict.fromkeys(("val_loss", "val_accuracy", "val_r2", "train_loss", "train_accuracy", "train_r2"))
+    return SimpleNamespace(epoch=epoch, seconds=seconds, loss=loss, **(fields | measured))
 
 
 @pytest.fixture
@@ -34,17 +34,53 @@ def test_line_of_an_epoch(clock):
     begin, compiling, first, second = stream.getvalue().splitlines()
     assert "60000 rows, 10 epochs" in begin
     assert "compiling" in compiling
-    assert " ".join(first.split()) == (
-        "epoch 1/10 120000 rows/s loss 0.2500 test loss 0.0800 test accuracy 97.12% 4 s left"
-    )
-    assert " ".join(second.split()) == "epoch 2/10 120000 rows/s loss 0.2500 56 s left"
+    assert first == "epoch  1/10   120k rows/s  loss 0.2500  test 97.12%  4 s left"
+    assert second == "epoch  2/10   120k rows/s  loss 0.2500  56 s left"
+
+
+def line(rows=10, total=1, held_out="validation", **measured):
+    stream = io.StringIO()
+    Progress(stream, total, rows, held_out).epoch(record(1, **measured))
+    return stream.getvalue().rstrip("\n")
 
 
 def test_training_rows_are_told_apart(clock):
-    stream = io.StringIO()
-    Progress(stream, 1, 10).epoch(record(1, train_loss=0.5, train_accuracy=0.125, val_loss=1.0, val_accuracy=0.5))
-    line = " ".join(stream.getvalue().split())
-    assert "train loss 0.5000 train accuracy 12.50% validation loss 1.0000 validation accuracy 50.00% 0 s left" in line
+    text = line(train_loss=0.5, train_accuracy=0.125, val_loss=1.0, val_accuracy=0.5)
+    assert text == "epoch 1/1     20 rows/s  loss 0.2500  train 12.50%  val 50.00%  0 s left"
+
+
+def test_a_regression_has_r2_and_no_accuracy(clock):
+    text = line(train_loss=0.5, train_r2=0.25, val_loss=1.0, val_r2=-0.5, held_out="test")
+    assert text == "epoch 1/1  loss 0.2500  train R2 0.2500  test R2 -0.5000  0 s left"
+
+
+@pytest.mark.parametrize("left", [0.1, 61 * 60, 10**6])
+@pytest.mark.parametrize("total", [9, 10_000])
+@pytest.mark.parametrize("loss", [0.5, 123456.0, 1e-30, 1e300])
+@pytest.mark.parametrize("figures", [{}, {"val": 0.5}, {"train": 0.123, "val": 1.0}, {"train": -1e9, "val": -5e200}])
+def test_a_line_has_72_columns_at_most(clock, left, total, loss, figures):
+    kind = "r2" if min(figures.values(), default=0) < 0 else "accuracy"
+    measured = {f"{part}_{kind}": value for part, value in figures.items()}
+    text = line(rows=10**6, total=total, seconds=left / total, loss=loss, **measured)
+    assert len(text) <= 72
+    assert text.startswith("epoch ")
+    assert all(f" {part} " in text for part in figures)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (1, "    2"),
+        (499, "  998"),
+        (500, "1.00k"),
+        (47_100, "94.2k"),
+        (499_700, " 999k"),
+        (810_000, "1.62M"),
+        (5 * 10**8, "1.00G"),
+    ],
+)  # fmt: skip
+def test_speed_has_five_characters(clock, rows, text):
+    assert f"  {text} rows/s" in line(rows=rows)
 
 
 @pytest.mark.parametrize(("epochs", "text"), [(3, "1 s left"), (121, "1 min 00 s left"), (7321, "1 h 01 min left")])

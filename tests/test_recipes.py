@@ -17,7 +17,7 @@ from fastnet.cli.settings import combine
 from fastnet.data import Dataset
 from fastnet.recipes import RECIPES
 from fastnet.recipes.recipe import figure
-from fastnet.recipes.running import MEASURES, against_numpy, compile_kernels, run, spreads
+from fastnet.recipes.running import MEASURES, against_numpy, compile_kernels, run, splits, spreads
 
 DOCUMENTS = [name for name, recipe in RECIPES.items() if recipe.target is None]
 
@@ -171,6 +171,16 @@ def test_another_optimizer_or_output_drops_what_belonged_to_the_old():
         combine(RECIPES["jpark"].settings, {"beta": 0.5})
 
 
+def test_held_out_rows_are_the_documents_last(sets):
+    """Whatever fastnet train holds out: jpark's validation rows are the last 10 000 of 60 000."""
+    data, test = sets
+    recipe = RECIPES["jpark"]
+    train_rows, validation = splits(recipe, combine(recipe.settings, {"validation_split": 100}), data, test)
+    assert np.shares_memory(validation.X, data.X)
+    np.testing.assert_array_equal(validation.X, data.X[-100:])
+    np.testing.assert_array_equal(train_rows.y, data.y[:-100])
+
+
 # What a run prints and writes
 
 
@@ -213,7 +223,7 @@ def test_comparison_with_the_published_result(sets, capsys):
     assert content["epochs"] == content["runs"][0]["epochs"]
     assert content["numpy"]["ratio"] == content["numpy"]["numpy_seconds"] / content["numpy"]["seconds"]
     assert content["numpy"]["loss_difference"] < 1e-4
-    assert f"{content['numpy']['ratio']:.1f} times as fast" in out
+    assert f"{content['numpy']['ratio']:.1f} times as fast" in " ".join(out.split())
     assert "seed 140" in out
 
 
@@ -258,7 +268,7 @@ def test_race_ends_at_the_target(sets, capsys):
         assert entry["seconds_to_98"] >= sum(epoch["seconds"] for epoch in entry["epochs"])
     assert content["seconds_to_98"] == sorted(entry["seconds_to_98"] for entry in content["runs"])[1]
     assert 0 < content["fair_accuracy"] <= 1
-    assert "3 of 3 seeds" in capsys.readouterr().out
+    assert "3 of 3 seeds" in " ".join(capsys.readouterr().out.split())
 
 
 def test_race_without_a_winner_has_no_median(sets, capsys):
@@ -266,7 +276,7 @@ def test_race_without_a_winner_has_no_median(sets, capsys):
     content = compete(recipe, combine(recipe.settings, {"epochs": 2, "backend": "reference"}), *sets, 1)
     assert content["seconds_to_98"] is content["runs"][0]["seconds_to_98"] is None
     assert len(content["runs"][0]["epochs"]) == 2
-    assert "0 of 1 seeds" in capsys.readouterr().out
+    assert "0 of 1 seeds" in " ".join(capsys.readouterr().out.split())
 
 
 def test_nothing_is_compiled_while_the_clock_runs(sets):
@@ -297,9 +307,11 @@ def test_plain_numpy_is_timed_on_the_same_training(sets):
 def test_list(capsys):
     assert main(["recipe", "--list"]) == 0
     out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    words = " ".join(out.split())
     for name, recipe in RECIPES.items():
-        assert f"{name}: {recipe.title}" in out
-    assert "published: training cost 0.0276, test cost 0.0802, precision 0.98, 30 s" in out
+        assert f"{name}: {recipe.title}" in words
+    assert "published: training cost 0.0276, test cost 0.0802, precision 0.98, 30 s" in words
 
 
 @pytest.mark.parametrize(
@@ -311,6 +323,7 @@ def test_list(capsys):
         (["jpark", "--seeds", "0"], "--seeds"),
         (["jpark", "--beta", "0.5"], "--beta is a setting of --optimizer momentum"),
         (["jpark", "--epoch", "1"], "did you mean --epochs?"),
+        (["jpark", "--output", "identity"], "--output: recipes are classifications"),
         (["jpark", "--json", "/nowhere at all/file.json"], "--json: cannot write"),
     ],
 )
@@ -337,6 +350,16 @@ def test_without_mnist_it_says_where_to_put_it(monkeypatch, tmp_path, capsys):
     assert err.count("\n") == 1
     assert str(tmp_path / "mnist") in err
     assert "synthetic" not in err + out
+
+
+def test_a_diverged_recipe_ends_with_3(sets, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("fastnet.cli.recipe.load_mnist", lambda source: sets)
+    argv = ["recipe", "weisberg-part2", "--epochs", "2", "--backend", "reference", "--json", str(tmp_path / "run.json")]
+    assert main(argv) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*argv, "--lr", "10000"]) == 3
+    assert capsys.readouterr().err.startswith("fastnet: warning: ")
+    assert json.loads((tmp_path / "run.json").read_text())["diverged"] is True
 
 
 def test_only_mnist_will_do(tmp_path, rng):

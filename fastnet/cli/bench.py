@@ -8,6 +8,7 @@ from typing import Any
 from fastnet.cli.files import check_writable, write_json
 from fastnet.cli.loading import warm_up
 from fastnet.cli.parser import Commands
+from fastnet.cli.terminal import fold
 
 CASES = (("mnist-64", 60_000), ("mnist-30-b10", 12_000), ("dense-512", 7_680))  # names, and rows of a run
 ROUNDS, PATIENCE = 5, 2.0  # of each case; PATIENCE in seconds
@@ -41,10 +42,13 @@ def run(args: argparse.Namespace) -> int:
     print("loading data and kernels", flush=True)
     facts, digits = machine.facts(), Digits()
     label = " (synthetic)" if digits.train.synthetic else ""
-    print(f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads ({facts['threading_layer']})")
-    print(f"data {digits.name}{label}; paired medians of interleaved runs; longer bars are faster")
-    print(f"FMA peak: dense arithmetic alone at the peak of all threads and {facts['vector_bits']}-bit vectors;")
-    print("fastnet may take less, since it skips zeros", flush=True)
+    about = (
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads ({facts['threading_layer']})\n"
+        f"data {digits.name}{label}; paired medians of interleaved runs; longer bars are faster\n"
+        f"FMA peak: dense arithmetic alone at the peak of all threads and {facts['vector_bits']}-bit vectors; "
+        "fastnet may take less, since it skips zeros"
+    )
+    print(fold(about), flush=True)
     peaks, rows = Peaks(facts["threads"]), []
     works: list[partial] = [partial(EpochWork, ALL[name], digits, trained) for name, trained in CASES]
     works.append(partial(PredictWork, "predict-10000", digits, 10_000, 2))
@@ -64,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(row: dict[str, Any]) -> str:
-    """A row of the result as lines with bars: longer is faster. The peak's stands for dense arithmetic alone."""
+    """A row of the result as lines with bars: longer is faster. The peak's stands for dense arithmetic alone.
+
+    Times that are too noisy to be compared are shown without ratios.
+    """
     seconds = {name: values["median"] for name, values in row["seconds"].items()}
     seconds["FMA peak"] = row["flops"] / row["peak_flops"]
     fastest = min(seconds.values())
@@ -74,8 +81,9 @@ def describe(row: dict[str, Any]) -> str:
         bar = "#" * max(1, round(WIDTH * fastest / value))
         lines.append(f"  {name:8} {bar:{WIDTH}} {value:.3g}")
     ratios = row["ratios"]
-    text = f"{ratios['numpy']['median']:.2f} times as fast as NumPy, {ratios['peak']['median']:.2f} of the FMA peak"
-    noise = max(ratio["spread"] for ratio in ratios.values())
-    doubt = ", too noisy" if any(ratio["noisy"] for ratio in ratios.values()) else ""
-    lines.append(f"  {text} (spread {100 * noise:.0f} %{doubt})")
-    return "\n".join(lines)
+    if any(ratio["noisy"] for ratio in ratios.values()):
+        lines.append("  too noisy to compare")
+    else:
+        text = f"{ratios['numpy']['median']:.2f} times as fast as NumPy, {ratios['peak']['median']:.2f} of the FMA peak"
+        lines.append(f"  {text} (spread {100 * max(ratio['spread'] for ratio in ratios.values()):.0f} %)")
+    return fold("\n".join(lines))

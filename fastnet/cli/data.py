@@ -3,6 +3,7 @@
 import argparse
 
 from fastnet.cli.parser import Commands, choice, whole
+from fastnet.cli.terminal import fold
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -41,7 +42,7 @@ def run_list(args: argparse.Namespace) -> int:
 
     for known in registry():
         place = known.found or ("not here: fastnet data fetch " + known.name if known.files else "built in")
-        print(f"{known.name:14} {known.title} [{known.licence}]  {place}")
+        print(fold(f"{known.name:14} {known.title} [{known.licence}]  {place}", " " * 15))
     return 0
 
 
@@ -61,7 +62,7 @@ def run_make(args: argparse.Namespace) -> int:
     """Draw a set."""
     from fastnet.data import make_glyphs
 
-    print(f"{make_glyphs(args.n, args.seed, args.output)}: {args.n} training rows (synthetic)")
+    print(fold(f"{make_glyphs(args.n, args.seed, args.output)}: {args.n} training rows (synthetic)"))
     return 0
 
 

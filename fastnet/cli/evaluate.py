@@ -1,9 +1,11 @@
 """fastnet evaluate: how good a saved network is on a data set."""
 
 import argparse
+import dataclasses
 
-from fastnet.cli import files, machine
-from fastnet.cli.loading import facts, load_model, load_rows, print_report, require_labels
+from fastnet.cli import files, machine, terminal
+from fastnet.cli.loading import facts, figures, load_model, load_rows, print_report, require_labels
+from fastnet.cli.matching import for_network
 from fastnet.cli.parser import Commands
 
 
@@ -11,8 +13,9 @@ def add_parser(subparsers: Commands) -> None:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="loss and accuracy of a saved network",
-        description="Print loss and accuracy of a saved network on the test set, or on the only set there is.",
+        help="loss and accuracy (R2 of a regression) of a saved network",
+        description="Print loss and accuracy of a saved network, or R2 and RMSE of a regression, on the test set, or "
+        "on the only set there is.",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
     parser.add_argument("--data", default="mnist", metavar="NAME|PATH", help="data set: a name, a file or a folder")
@@ -27,18 +30,14 @@ def run(args: argparse.Namespace) -> int:
     network = load_model(args.model)
     dataset = load_rows(args.data, network, args.model)
     require_labels(dataset)
+    dataset = for_network(dataset, network)
     result = network.evaluate(dataset.X, dataset.y)
-    print(f"{dataset.name}: loss {result.loss:.4f}  accuracy {result.accuracy:.2%}  {len(dataset.X)} rows")
-    if args.report:
+    print(terminal.titled(f"{dataset.name}:", f"{figures(result)}  {len(dataset.X)} rows"))
+    if args.report and not network.is_regression:  # whose figures are all in that line
         print_report(network, dataset, dataset.name)
     if args.json:
-        content = {
-            "model": args.model,
-            "data": facts(dataset),
-            "rows": len(dataset.X),
-            "loss": result.loss,
-            "accuracy": result.accuracy,
-            "versions": machine.versions(),
-        }
-        files.write_json(args.json, content)
+        about = {"model": args.model, "data": facts(dataset), "rows": len(dataset.X)}
+        content = about | dataclasses.asdict(result) | {"versions": machine.versions()}
+        if not files.written("--json", lambda: files.write_json(args.json, content)):
+            return 4
     return 0

@@ -3,9 +3,11 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fastnet.cli import terminal
 from fastnet.cli.parser import UsageError
 from fastnet.files import replacing
 
@@ -23,6 +25,16 @@ def check_writable(option: str, path: str | None) -> None:
         raise UsageError(f"{option}: cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{option}: cannot write {path}: no permission in {folder}")
+
+
+def written(option: str, write: Callable[[], None]) -> bool:
+    """Write a file that an option asked for; if that fails, say so and return False, so that other work goes on."""
+    try:
+        write()
+    except OSError as failure:
+        terminal.error(f"{option}: not written: {failure}")
+        return False
+    return True
 
 
 def write_json(path: str, content: dict[str, Any]) -> None:

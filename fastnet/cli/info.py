@@ -5,6 +5,7 @@ import json
 
 from fastnet.cli import machine
 from fastnet.cli.parser import Commands
+from fastnet.cli.terminal import fold
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -31,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for name, value in facts.items():
         text = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
-        print(f"{name.replace('_', ' '):16} {text}")
+        print(fold(f"{name.replace('_', ' '):16} {text}", " " * 17))
     return 0

@@ -5,11 +5,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from fastnet.cli import terminal
+from fastnet.cli.matching import listed, n_outputs, short
 from fastnet.cli.parser import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
-    from fastnet.network import Network
+    from fastnet.network import Evaluation, Network, RegressionEvaluation
 
 
 def warm_up() -> None:
@@ -65,39 +67,68 @@ def load_model(path: str) -> "Network":
     return Network.load(path)
 
 
-def hold_out(dataset: "Dataset", n: int) -> "tuple[Dataset, Dataset]":
-    """Split a labelled Dataset in its first rows and its last n. Raises UsageError if no row is left to train on."""
-    from dataclasses import replace
+def hold_out(
+    dataset: "Dataset", amount: int | float, *, seed: int = 0, shuffle: bool = False
+) -> "tuple[Dataset, Dataset]":
+    """Split a Dataset with y in (kept rows, held-out rows): the last ones, or with ``shuffle`` rows drawn by class.
 
-    if n >= len(dataset):
-        raise UsageError(f"--validation-split: {dataset.name} has {len(dataset)} training rows, got {n}")
-    X, y = dataset.X, dataset.y
-    assert y is not None
-    return replace(dataset, X=X[:-n], y=y[:-n]), replace(dataset, X=X[-n:], y=y[-n:])
+    amount : number of rows or a fraction. Raises UsageError if no row is left to train on.
+    """
+    from fastnet.data.splitting import held_out_rows, split
+
+    try:
+        held_out_rows(len(dataset), amount)
+    except ValueError:
+        rows = f"{dataset.name} has {len(dataset)} training rows"
+        raise UsageError(f"--validation-split: {rows}, got {amount}") from None
+    return split(dataset, amount, seed=seed, shuffle=shuffle)
 
 
 def require_labels(dataset: "Dataset") -> None:
-    """Raise UsageError if the data set has no labels."""
+    """Raise UsageError if the data set has no labels and no values."""
     if dataset.y is None:
         raise UsageError(f"{dataset.name} has no labels, which training and evaluation need")
 
 
 def describe(train: "Dataset", test: "Dataset | None") -> str:
-    """One line on what is trained on."""
+    """What is trained on, in a line or two."""
     label = " (synthetic)" if train.synthetic else ""
     rows = f"{len(train)} rows" if test is None else f"{len(train)} + {len(test)} rows"
-    return f"data {train.name}{label}: {rows}, {train.X.shape[1]} inputs, {train.n_classes} classes"
+    outputs = n_outputs(train)
+    kind = f"{outputs} target{'s' * (outputs > 1)}" if train.holds_values else f"{outputs} classes"
+    names = f"\nclasses: {listed(train.class_names)}" if train.class_names else ""
+    return terminal.titled(f"data {train.name}{label}:", f"{rows}, {train.X.shape[1]} inputs, {kind}") + names
 
 
 def facts(dataset: "Dataset") -> dict[str, object]:
     """What a JSON file says about a data set."""
-    return {"name": dataset.name, "sha256": dataset.sha256, "synthetic": dataset.synthetic}
+    return {
+        "name": dataset.name,
+        "sha256": dataset.sha256,
+        "synthetic": dataset.synthetic,
+        "class_names": dataset.class_names,
+    }
+
+
+def figures(result: "Evaluation | RegressionEvaluation") -> str:
+    """The figures of an evaluation as words for a line."""
+    if hasattr(result, "accuracy"):
+        return f"loss {result.loss:.4f}  accuracy {result.accuracy:.2%}"
+    return f"loss {result.loss:.4g}  R2 {result.r2:.4f}  RMSE {result.rmse:.4g}"
 
 
 def print_report(network: "Network", dataset: "Dataset", kind: str) -> None:
-    """Print how many rows of a Dataset, which are of that kind, are right, and the classification report."""
+    """Print how good a network is on a Dataset, whose rows are of that kind: R2 and RMSE, or a report by class."""
     from fastnet.metrics import classification_report, match_count
+    from fastnet.network import RegressionEvaluation
 
+    if network.is_regression:
+        found = network.evaluate(dataset.X, dataset.y)
+        assert isinstance(found, RegressionEvaluation)
+        hint = "\nR2 below 0 is worse than the mean of y: try more --epochs, or standardise y" if found.r2 < 0 else ""
+        print(terminal.fold(f"\n{len(dataset)} {kind} rows: {figures(found)}{hint}"), flush=True)
+        return
     predicted = network.predict(dataset.X)
-    print(f"\n{match_count(dataset.y, predicted)} of {len(dataset)} {kind} rows are right\n")
-    print(classification_report(dataset.y, predicted, dataset.n_classes), end="", flush=True)
+    print(terminal.fold(f"\n{match_count(dataset.y, predicted)} of {len(dataset)} {kind} rows are right\n"))
+    names = network.class_names and [short(name) for name in network.class_names]
+    print(classification_report(dataset.y, predicted, dataset.n_classes, class_names=names), end="", flush=True)

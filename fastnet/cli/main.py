@@ -1,7 +1,7 @@
 """The entry point: parses the command line, runs the verb and turns what happens into an exit code.
 
-Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged; ended by a signal: 130 Ctrl-C, 143 SIGTERM,
-141 nobody reads the output any more.
+Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged, 4 done but something that was asked for could not
+be written; ended by a signal: 130 Ctrl-C, 143 SIGTERM, 141 nobody reads the output any more.
 """
 
 import io
@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 import threading
+import warnings
 
 from fastnet import __version__
-from fastnet.cli import bench, data, evaluate, info, predict, recipe, train
+from fastnet.cli import bench, data, evaluate, info, predict, recipe, terminal, train
 from fastnet.cli.parser import Parser, UsageError
 from fastnet.errors import NonFiniteLossError
 
@@ -61,9 +62,20 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str]) -> int:
     try:
         args = build_parser().parse(argv)
-        return args.run(args)
+        with warnings.catch_warnings():
+            _show_warnings()
+            return args.run(args)
     finally:
         sys.stdout.flush()  # here, where a closed pipe can still be told from a bug
+
+
+def _show_warnings() -> None:
+    """Print every warning as one line; those for developers only where -W asks for them."""
+    warnings.showwarning = terminal.warning
+    if not sys.warnoptions:
+        warnings.simplefilter("default")
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def _terminate(signum, frame):
@@ -72,7 +84,7 @@ def _terminate(signum, frame):
 
 
 def _fail(code: int, message: str) -> int:
-    print("fastnet: error:", " ".join(message.split()), file=sys.stderr)
+    terminal.error(message)
     return code
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
+from fastnet.cli.hints import hint
 from fastnet.errors import one_of
 
 Commands = argparse._SubParsersAction  # what verbs add their parsers to
@@ -46,6 +47,9 @@ class Parser(argparse.ArgumentParser):
             if not word.startswith("-"):
                 raise UsageError(f"{parser.prog} takes no argument {unknown[0]!r}; see {parser.prog} --help")
             options = [option for action in parser._actions for option in action.option_strings]
+            told = hint(word, options)
+            if told:
+                raise UsageError(f"{parser.prog}: {word} {told}; see {parser.prog} --help")
             raise UsageError(f"{parser.prog} has no option {word}{suggestion(word, options)}")
         return args
 
@@ -109,6 +113,14 @@ def number(expected: str, accepted: Callable[[float], bool]) -> Callable[[str], 
         return value
 
     return parse
+
+
+def rows_or_fraction(text: str) -> int | float:
+    """Argument type: a number of rows from 0 on, or a fraction between 0 and 1."""
+    try:
+        return whole(0)(text)
+    except argparse.ArgumentTypeError:
+        return number("a number of rows or a fraction between 0 and 1", lambda share: 0 < share < 1)(text)
 
 
 def widths(text: str) -> list[int]:

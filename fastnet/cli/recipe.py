@@ -5,9 +5,9 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import files, settings, train
+from fastnet.cli import files, settings, terminal, train
 from fastnet.cli.loading import require_labels, warm_up
-from fastnet.cli.parser import Commands, UsageError, whole
+from fastnet.cli.parser import Commands, UsageError, rows_or_fraction, whole
 from fastnet.errors import one_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("--seeds", type=whole(1), metavar="N", help="run N seeds and tell mean and spread")
     parser.add_argument("--data", default="mnist", metavar="mnist|PATH", help="MNIST, or MNIST in a file or folder")
     parser.add_argument("--json", metavar="FILE", help="write settings, course and result")
-    split_help = "train without the last N training rows"
-    parser.add_argument("--validation-split", type=whole(1), default=argparse.SUPPRESS, metavar="N", help=split_help)
+    split_help = "train without the last N training rows, or the last SHARE of them"
+    parser.add_argument(
+        "--validation-split", type=rows_or_fraction, default=argparse.SUPPRESS, metavar="N|SHARE", help=split_help
+    )
     settings.add_overrides(parser)
     parser.set_defaults(run=run)
 
@@ -52,19 +54,22 @@ def run(args: argparse.Namespace) -> int:
     files.check_writable("--json", args.json)
     given = {name: value for name, value in vars(args).items() if name not in NOT_SETTINGS}
     config = settings.combine(recipe.settings, given)
+    if config.output == "identity":
+        raise UsageError("--output: recipes are classifications and need softmax or sigmoid, got 'identity'")
     if config.backend == "numba":
         warm_up()
     data, test = load_mnist(args.data)
     seeds = args.seeds or recipe.seeds
-    print("\n".join([*heading(recipe), ""]), flush=True)
+    print(terminal.fold("\n".join([*heading(recipe), ""])), flush=True)
     if recipe.target:
         content = compete(recipe, config, data, test, seeds)
     else:
         content = compare(recipe, config, given, data, test, seeds)
-    print("\n" + "\n".join(["on purpose:", *(f"- {text}" for text in recipe.differences)]), flush=True)
-    if args.json:
-        files.write_json(args.json, content)
-    return 0
+    purposes = ["on purpose:", *(f"- {text}" for text in recipe.differences)]
+    print("\n" + terminal.fold("\n".join(purposes), "  "), flush=True)
+    if args.json and not files.written("--json", lambda: files.write_json(args.json, content)):
+        return 4
+    return 3 if content["diverged"] else 0
 
 
 def load_mnist(source: str) -> "tuple[Dataset, Dataset]":
@@ -77,7 +82,7 @@ def load_mnist(source: str) -> "tuple[Dataset, Dataset]":
     require_labels(data)
     if data.synthetic:
         raise UsageError(f"--data: recipes are run on MNIST, got synthetic digits in {source}")
-    if data.X.shape[1] != 784 or data.n_classes != 10:
+    if data.X.shape[1] != 784 or data.n_classes != 10 or data.class_names is not None:
         raise UsageError(
             f"--data: MNIST has rows of 784 numbers in 10 classes, those of {source} have {data.X.shape[1]} "
             f"in {data.n_classes}"

@@ -23,7 +23,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     hidden_help = "widths of the hidden layers (default: 64)"
     network.add_argument("--hidden", type=widths, default=[64], metavar="64[,64...]", help=hidden_help)
     _add_choice(network, "--activation", functions.HIDDEN, "sigmoid", "hidden layers")
-    _add_choice(network, "--output", functions.OUTPUTS, "softmax", "output layer")
+    output_help = "output layer (default: softmax for labels, identity for values, which is a regression)"
+    _add_choice(network, "--output", functions.OUTPUTS, None, output_help)
     _add_choice(network, "--init", INITS, "lecun", "initial weights")
     _add_choice(network, "--dtype", ("float32", "float64"), "float32", "precision of weights and arithmetic")
 
@@ -31,7 +32,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     losses = ("cross_entropy", "binary_cross_entropy", "mse")
     loss_help = "loss (default: cross_entropy for softmax, binary_cross_entropy for sigmoid, mse for identity)"
     _add_choice(training, "--loss", losses, None, loss_help)
-    _add_choice(training, "--optimizer", ("sgd", "momentum", "adam"), "momentum", "update rule")
+    rule_help = "update rule (default: momentum; adam for identity output)"
+    _add_choice(training, "--optimizer", ("sgd", "momentum", "adam"), None, rule_help)
     positive = number("a positive finite number", lambda lr: lr > 0)
     training.add_argument("--lr", type=positive, help="learning rate (default: 4 for EMA momentum, 0.001 for adam)")
     fraction = number("a number from 0 to below 1", lambda beta: 0 <= beta < 1)
@@ -71,7 +73,7 @@ def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
     """
     parser = Parser()
     add_settings(parser)
-    defaults = vars(parser.parse([]))
+    defaults = vars(parser.parse([])) | {"optimizer": "momentum", "output": "softmax"}
     merged = {**defaults, "validation_split": None}
     for layer in layers:
         for name, parts in (("optimizer", ("lr", "beta", "ema", "nesterov")), ("output", ("loss",))):
@@ -84,7 +86,14 @@ def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
 
 
 def resolve(args: argparse.Namespace) -> None:
-    """Replace the defaults that depend on other settings; raises UsageError where settings contradict each other."""
+    """Replace the defaults that depend on other settings; raises UsageError where settings contradict each other.
+
+    An output layer that is still open becomes softmax.
+    """
+    args.output = args.output or "softmax"
+    if args.optimizer is None:
+        momentum_is_meant = args.beta is not None or not args.ema or args.nesterov
+        args.optimizer = "adam" if args.output == "identity" and not momentum_is_meant else "momentum"
     if args.loss is None:
         args.loss = next(loss for output, loss in functions.PAIRS if output == args.output)
     elif (args.output, args.loss) not in functions.PAIRS:
@@ -114,8 +123,10 @@ def _default_lr(args: argparse.Namespace) -> float:
     )
 
 
-def make_network(args: argparse.Namespace, n_inputs: int, n_outputs: int) -> "Network":
-    """The untrained Network that the settings describe, for data of that width and number of classes."""
+def make_network(
+    args: argparse.Namespace, n_inputs: int, n_outputs: int, class_names: tuple[str, ...] | None = None
+) -> "Network":
+    """The untrained Network that the settings describe, for data of that width and number of classes or values."""
     from fastnet.network import Network
 
     return Network(
@@ -125,6 +136,7 @@ def make_network(args: argparse.Namespace, n_inputs: int, n_outputs: int) -> "Ne
         init=args.init,
         dtype=args.dtype,
         seed=args.seed,
+        class_names=class_names,
     )
 
 

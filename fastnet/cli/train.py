@@ -3,19 +3,35 @@
 import argparse
 import dataclasses
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import files, machine, settings
-from fastnet.cli.loading import describe, facts, hold_out, load_training, print_report, require_labels, warm_up
-from fastnet.cli.parser import Commands, whole
+from fastnet.cli import files, loading, machine, matching, settings, terminal
+from fastnet.cli.parser import Commands, UsageError, rows_or_fraction
 from fastnet.progress import Progress
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
-    from fastnet.network import Evaluation
+    from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.training import History
 
 NOT_SETTINGS = ("run", "save", "json", "quiet")
+SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a run trains on, what it is evaluated on after each epoch, and what its report is about.
+
+    kind, report_kind : what those rows are called.
+    """
+
+    train: "Dataset"
+    held_out: "Dataset | None"
+    kind: str
+    report: "Dataset"
+    report_kind: str
+    note: str = ""
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -26,8 +42,13 @@ def add_parser(subparsers: Commands) -> None:
         description="Train a network. Without options: 784-64-10 on MNIST, 9 epochs.",
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
-    split_help = "train without the last N training rows and evaluate on them after each epoch"
-    parser.add_argument("--validation-split", type=whole(1), metavar="N", help=split_help)
+    split_help = (
+        "training rows to hold out and evaluate after each epoch, a number or a share like 0.1: drawn from the seed by "
+        "class, from large files in runs of neighbours; 0: none (default: 0.1 where the set has no labelled test part)"
+    )
+    parser.add_argument("--validation-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
+    last_help = "hold out the last rows, as for time series"
+    parser.add_argument("--no-shuffle-split", dest="shuffle_split", action="store_false", help=last_help)
     settings.add_settings(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="write the trained network")
@@ -38,46 +59,93 @@ def add_parser(subparsers: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say."""
-    settings.resolve(args)
+    data_decides = args.output is None and args.data is not None
+    if not data_decides:
+        settings.resolve(args)
     files.check_writable("--save", args.save)
     files.check_writable("--json", args.json)
     if args.backend == "numba":
-        warm_up()
-    data, test_set = load_training(args.data)
-    require_labels(data)
-    if test_set is not None and test_set.y is None:
-        test_set = None
-    train_set, held_out, held_out_name = data, test_set, "test"
-    if args.validation_split:
-        train_set, held_out = hold_out(data, args.validation_split)
-        held_out_name = "validation"
+        loading.warm_up()
+    data, test_set = loading.load_training(args.data)
+    loading.require_labels(data)
+    if data_decides:
+        args.output = choose_output(data, args.quiet)
+        settings.resolve(args)
+    fit = matching.for_regression if args.output == "identity" else matching.for_classification
+    data, test_set = fit(data), None if test_set is None or test_set.y is None else fit(test_set)
+    rows = divide(args, data, test_set)
     if not args.quiet:
-        print(describe(data, test_set), flush=True)
+        print(loading.describe(data, test_set) + rows.note, flush=True)
 
-    network = settings.make_network(args, data.X.shape[1], data.n_classes)
-    progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(train_set), held_out_name)
-    history = settings.train(args, network, train_set, held_out, progress)
+    network = settings.make_network(args, data.X.shape[1], matching.n_outputs(data), data.class_names)
+    progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(rows.train), rows.kind)
+    history = settings.train(args, network, rows.train, rows.held_out, progress)
+    complete = write(args, network, data, test_set, history)
+    if not args.quiet:
+        loading.print_report(network, rows.report, rows.report_kind)
+    return 4 if not complete else 3 if history.diverged else 0
+
+
+def choose_output(data: "Dataset", quiet: bool) -> str:
+    """The output layer for the y of a set: softmax for labels, identity for values that are not all whole numbers."""
+    import numpy as np
+
+    assert data.y is not None
+    if not data.holds_values:
+        if data.class_names is None and data.n_classes > max(100, len(data) // 10):
+            text = f"y of {data.name} is taken for labels of {data.n_classes} classes"
+            terminal.warning(f"{text}: if its numbers are values, pass --output identity")
+        return "softmax"
+    if (data.y == np.floor(data.y)).all():
+        raise UsageError(
+            f"y of {data.name} holds whole numbers that are not labels, which count from 0 or are one-hot rows: "
+            "number the classes so, or train a regression on the values by --output identity"
+        )
+    if not quiet:
+        print("y holds values and no labels: a regression (--output identity)")
+    return "identity"
+
+
+def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
+    """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
+    if args.validation_split is None and test_set is None and len(data) >= FEWEST:
+        args.validation_split = SHARE
+    if args.validation_split:
+        train_set, held_out = loading.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
+        if test_set is not None:
+            return Rows(train_set, held_out, "validation", test_set, "test")
+        drawn = "drawn at random" if args.shuffle_split else "the last ones"
+        note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
+        return Rows(train_set, held_out, "validation", held_out, "validation", note)
+    if test_set is None:
+        return Rows(data, None, "", data, "training", "\nno labelled test rows: the report is on the training rows")
+    return Rows(data, test_set, "test", test_set, "test")
+
+
+def write(
+    args: argparse.Namespace, network: "Network", data: "Dataset", test_set: "Dataset | None", history: "History"
+) -> bool:
+    """Write what the options ask for; False if something could not be written."""
+    complete = True
     if args.save:
-        network.save(args.save)
+        complete &= files.written("--save", lambda: network.save(args.save))
     if args.json:
         test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
-        files.write_json(args.json, content(args, data, history, test))
-    shown, shown_name = (held_out, held_out_name) if test_set is None else (test_set, "test")
-    if not args.quiet and shown is not None:
-        print_report(network, shown, shown_name)
-    return 0
+        complete &= files.written("--json", lambda: files.write_json(args.json, content(args, data, history, test)))
+    return complete
 
 
 def content(
-    args: argparse.Namespace, data: "Dataset", history: "History", test: "Evaluation | None"
+    args: argparse.Namespace, data: "Dataset", history: "History", test: "Evaluation | RegressionEvaluation | None"
 ) -> dict[str, Any]:
     """What the JSON file of a run holds."""
     return {
         "config": {name: value for name, value in vars(args).items() if name not in NOT_SETTINGS},
         "epochs": [dataclasses.asdict(record) for record in history.epochs],
         "test": None if test is None else dataclasses.asdict(test),
+        "diverged": history.diverged,
         "threads": history.threads,
         "threading_layer": machine.threading()["threading_layer"] if args.backend == "numba" else None,
         "versions": machine.versions(),
-        "data": facts(data),
+        "data": loading.facts(data),
     }

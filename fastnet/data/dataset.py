@@ -3,28 +3,32 @@
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from fastnet.data.arrays import BLOCK, check_labels, check_X
 from fastnet.data.idx import big_endian, header
-from fastnet.data.source import data_error, told_as_data_errors
+from fastnet.data.source import data_error, shown, told_as_data_errors
 
 MOST_CLASSES = 1 << 16  # more means that something else was taken for labels
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples X, one per row, and their labels.
+    """Samples X, one per row, and their labels, or the values that a regression learns.
 
     X : uint8, float32 or float64 (n, d), C-contiguous; uint8 are pixels. May be a read-only map of a large file.
-    y : int64 (n,), or None for unlabelled data.
-    n_classes : labels are below it; 0 without labels.
+    y : labels, int64 (n,); or values, float32 or float64, (n,) or (n, k); or None. Whole numbers from 0 to 65 535 and
+        one-hot rows are labels, any other finite numbers are values.
+    n_classes : labels are below it; 0 for values and without y.
     name : of the set, or the path it came from.
     image_shape : (h, w) with h * w = d, or None.
     synthetic : True if fastnet drew the samples itself.
+    class_names : n_classes printable strings, or None where the labels have no other names than their numbers.
+    file_names : n strings, of a folder of pictures without classes; else None.
     """
 
     X: np.ndarray
@@ -33,6 +37,13 @@ class Dataset:
     name: str
     image_shape: tuple[int, int] | None = None
     synthetic: bool = False
+    class_names: tuple[str, ...] | None = None
+    file_names: tuple[str, ...] | None = None
+
+    @property
+    def holds_values(self) -> bool:
+        """Whether y holds values for a regression, not labels."""
+        return self.y is not None and self.n_classes == 0
 
     def __len__(self) -> int:
         return len(self.X)
@@ -52,10 +63,15 @@ class Dataset:
 
     @cached_property
     def labels_sha256(self) -> str | None:
-        """Hex SHA-256 of y as an uncompressed IDX file (of bytes; of int32 above 256 classes); None without y."""
-        if self.y is None:
-            return None
-        return idx_sha256(self.y.astype(label_dtype(self.n_classes)), self.y.shape)
+        """Hex SHA-256 of y as an uncompressed IDX file: values in their own type, labels as bytes (as int32 above 256
+        classes); None without y.
+        """
+        return None if self.y is None else idx_sha256(self.stored_y(), self.y.shape)
+
+    def stored_y(self) -> np.ndarray:
+        """y in the type that files have it in."""
+        assert self.y is not None
+        return self.y if self.holds_values else self.y.astype(label_dtype(self.n_classes))
 
 
 def label_dtype(n_classes: int) -> np.dtype:
@@ -72,22 +88,70 @@ def make_dataset(
     n_classes: int | None = None,
     image_shape: tuple[int, int] | None = None,
     synthetic: bool = False,
+    class_names: tuple[str, ...] | None = None,
+    file_names: tuple[str, ...] | None = None,
 ) -> Dataset:
-    """Check X and y as they came from a file and make a Dataset of them; what is wrong is told with the file's name."""
+    """Check X and y as they came from a file and make a Dataset of them; what is wrong is told with the file's name.
+
+    y holds labels if it can and values if not; with n_classes or class_names it must hold labels.
+    """
     with told_as_data_errors(path):
         if X.ndim == 3 and 1 not in X.shape[1:]:
             image_shape = (X.shape[1], X.shape[2])
         X = check_X(X, name="images")
+        if class_names is not None:
+            n_classes = len(class_names)
         if y is not None:
-            if y.ndim > 1 and y.shape[1] > 1:
-                n_classes = max(n_classes or 0, y.shape[1])
-            y = check_labels(y, len(X), n_classes, name="labels")
-            n_classes = n_classes or int(y.max()) + 1
-            if n_classes > MOST_CLASSES:
-                raise ValueError(f"expected labels below {MOST_CLASSES}, got {n_classes - 1}")
+            y, n_classes = _labels_or_values(y, len(X), n_classes)
     if image_shape is None:
         image_shape = square(X.shape[1])
-    return Dataset(X, y, n_classes or 0, name or os.fspath(path), image_shape, synthetic)
+    name = name or os.fspath(path)
+    return Dataset(X, y, n_classes or 0, name, image_shape, synthetic, class_names, file_names)
+
+
+def _labels_or_values(y: np.ndarray, n: int, n_classes: int | None) -> tuple[np.ndarray, int]:
+    """(labels, number of classes), or (values, 0) where y cannot be labels."""
+    try:
+        return _labels(y, n, n_classes)
+    except ValueError:
+        if n_classes is not None or len(y) != n or y.shape[2:] not in ((), (1,)):
+            raise
+    narrow = y.dtype.kind == "f" and y.dtype.itemsize <= 4
+    values = check_X(y.reshape(n, -1).astype(np.float32 if narrow else np.float64), name="y")
+    return values[:, 0].copy() if values.shape[1] == 1 else values, 0
+
+
+def _labels(y: np.ndarray, n: int, n_classes: int | None) -> tuple[np.ndarray, int]:
+    if y.ndim > 1 and y.shape[1] > 1:
+        n_classes = max(n_classes or 0, y.shape[1])
+    labels = check_labels(y, n, n_classes, name="labels")
+    n_classes = n_classes or int(labels.max()) + 1
+    if n_classes > MOST_CLASSES:
+        raise ValueError(f"expected labels below {MOST_CLASSES}, got {n_classes - 1}")
+    return labels, n_classes
+
+
+def as_values(dataset: Dataset) -> Dataset:
+    """The set with its labels taken as values, float64 (n,), for a regression."""
+    if dataset.y is None or dataset.holds_values:
+        return dataset
+    return replace(dataset, y=dataset.y.astype(np.float64), n_classes=0, class_names=None)
+
+
+def numbered(names: Iterable[str]) -> tuple[dict[str, int], tuple[str, ...] | None]:
+    """(label of each name, class_names) for classes with these names, which may repeat.
+
+    Labels follow the order of the names, or of the numbers where all names are whole numbers. The numbers 0 to k - 1
+    are labels by themselves: class_names is None then.
+    """
+    different = set(names)
+    if all(name.isascii() and name.isdigit() for name in different):
+        ordered = sorted(different, key=lambda name: (int(name), name))
+        plain = [int(name) for name in ordered] == list(range(len(ordered)))
+    else:
+        ordered, plain = sorted(different), False
+    labels = {name: label for label, name in enumerate(ordered)}
+    return labels, None if plain else tuple(map(shown, ordered))
 
 
 def square(d: int) -> tuple[int, int] | None:
@@ -96,9 +160,7 @@ def square(d: int) -> tuple[int, int] | None:
     return (side, side) if side >= 8 and side * side == d else None
 
 
-def same_classes(
-    train: Dataset, test: Dataset | None, path: str | os.PathLike
-) -> tuple[Dataset, Dataset | None]:
+def same_classes(train: Dataset, test: Dataset | None, path: str | os.PathLike) -> tuple[Dataset, Dataset | None]:
     """Both sets with the same number of classes; complains if their columns or their kind of numbers differ."""
     if test is None:
         return train, None
@@ -109,14 +171,17 @@ def same_classes(
         raise data_error(
             path, f"expected one kind of numbers, got pixels (uint8) and floats: train {a.dtype}, test {b.dtype}"
         )
+    if train.y is None or test.y is None:
+        return train, test
+    if train.holds_values or test.holds_values:
+        train, test = as_values(train), as_values(test)
+        assert train.y is not None
+        assert test.y is not None
+        if train.y.shape[1:] != test.y.shape[1:]:
+            raise data_error(path, f"expected y of one width, got train {train.y.shape}, test {test.y.shape}")
+        return train, test
     n_classes = max(train.n_classes, test.n_classes)
-    return _with_classes(train, n_classes), _with_classes(test, n_classes)
-
-
-def _with_classes(set_: Dataset, n_classes: int) -> Dataset:
-    if set_.y is None or set_.n_classes == n_classes:
-        return set_
-    return Dataset(set_.X, set_.y, n_classes, set_.name, set_.image_shape, set_.synthetic)
+    return replace(train, n_classes=n_classes), replace(test, n_classes=n_classes)
 
 
 def idx_sha256(a: np.ndarray, shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from fastnet.data.known import PUBLISHED
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 
 SHADES = " .:-=+*#%@"
+WIDEST = 40  # pixels in a line of text; of wider pictures every second pixel is drawn, or every third, ...
 
 
 @dataclass(frozen=True)
@@ -29,21 +31,26 @@ class Part:
 
     def __str__(self) -> str:
         known = f"{self.known} (published hash)" if self.known else "hash not known"
-        return f"{self.name}: {'x'.join(map(str, self.shape))} {self.dtype}, {known}, sha256 {self.sha256}"
+        return f"{self.name}: {'x'.join(map(str, self.shape))} {self.dtype}, {known}\n    sha256 {self.sha256}"
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a path holds: its format, arrays and number of classes. ``str`` of it is a line for each."""
+    """What a path holds: its format, its arrays, the number of classes and their names.
+
+    ``str`` of it is a line for the path and two for each array, and one for the names.
+    """
 
     path: str
     format: str
     parts: tuple[Part, ...]
     n_classes: int
+    class_names: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         classes = f", {self.n_classes} classes" if self.n_classes else ""
-        return "\n".join([f"{self.path}: {self.format}{classes}", *(f"  {part}" for part in self.parts)])
+        names = [f"  classes: {shorten(', '.join(self.class_names), 60)}"] if self.class_names else []
+        return "\n".join([f"{self.path}: {self.format}{classes}", *names, *(f"  {part}" for part in self.parts)])
 
 
 def verify(path: str | os.PathLike) -> Description:
@@ -66,7 +73,7 @@ def verify(path: str | os.PathLike) -> Description:
     for name, set_ in zip(("train", "test"), sets, strict=True):
         if set_ is not None:
             parts += _parts(set_, f"{name} " if sets[1] is not None else "")
-    return Description(shown(path), kind, tuple(parts), sets[0].n_classes)
+    return Description(shown(path), kind, tuple(parts), sets[0].n_classes, sets[0].class_names)
 
 
 def show(dataset: Dataset, index: int) -> str:
@@ -76,13 +83,22 @@ def show(dataset: Dataset, index: int) -> str:
         raise data_error(dataset.name, f"expected an index from 0 to {n - 1}, got {index}")
     if dataset.image_shape is None:
         raise data_error(dataset.name, f"expected images, got rows of {d} numbers without the shape of an image")
-    image = dataset.X[index].reshape(dataset.image_shape).astype(np.float64)
+    step = -(-dataset.image_shape[1] // WIDEST)
+    image = dataset.X[index].reshape(dataset.image_shape)[::step, ::step].astype(np.float64)
     low, high = image.min(), image.max()
     shade = (image - min(low, 0)) / max(high - min(low, 0), 1e-30) * (len(SHADES) - 1)
     # Two characters for a pixel: letters are about twice as high as wide.
     rows = ["".join(2 * SHADES[s] for s in np.ceil(row - 1e-9).astype(int)).rstrip() for row in shade]
-    label = "no label" if dataset.y is None else f"label {dataset.y[index]}"
+    label = _label(dataset, index)
     return "\n".join([f"{dataset.name}, sample {index} of {n}: {label}", *rows])
+
+
+def _label(dataset: Dataset, index: int) -> str:
+    if dataset.y is None:
+        return "no label"
+    if dataset.holds_values:
+        return f"value {dataset.y[index]}"
+    return f"label {dataset.y[index] if dataset.class_names is None else dataset.class_names[dataset.y[index]]}"
 
 
 def _describe_idx(path: Path, kind: str) -> Description:
@@ -101,7 +117,8 @@ def _parts(set_: Dataset, prefix: str) -> list[Part]:
     parts = [Part(f"{prefix}images", shape, set_.X.dtype.name, set_.sha256, known)]
     if set_.y is not None and set_.labels_sha256 is not None:
         known = PUBLISHED.get(set_.labels_sha256)
-        parts.append(Part(f"{prefix}labels", set_.y.shape, "int64", set_.labels_sha256, known))
+        kind = "values" if set_.holds_values else "labels"
+        parts.append(Part(f"{prefix}{kind}", set_.y.shape, set_.y.dtype.name, set_.labels_sha256, known))
     return parts
 
 

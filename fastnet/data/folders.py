@@ -1,4 +1,4 @@
-"""Folders that hold a set: the four IDX files under their MNIST names, KMNIST's four .npz files, or PNGs by class."""
+"""Folders that hold a set: the four IDX files under their MNIST names, KMNIST's four .npz files, or pictures."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from fastnet.data.dataset import Dataset, make_dataset, same_classes
 from fastnet.data.idx import read_images, read_labels
 from fastnet.data.known import FILE_NAMES, SYNTHETIC, present
 from fastnet.data.npz import load_npz_pair
-from fastnet.data.pngs import holds_pngs, load_png_folder
+from fastnet.data.pictures import holds_pictures, load_picture_folder
 from fastnet.data.source import Source, data_error, told_as_data_errors
 
 NPZ_NAMES = (
@@ -25,10 +25,10 @@ def load_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
             return load_idx_folder(folder)
         if all((folder / file).exists() for file in NPZ_NAMES[:2]):
             return _load_npz_folder(folder)
-        if holds_pngs(folder):
-            return load_png_folder(folder)
+        if holds_pictures(folder):
+            return load_picture_folder(folder)
     names = ", ".join(file.removesuffix(".gz") for file in FILE_NAMES)
-    raise data_error(folder, f"expected {names} (plain or .gz), or PNGs in a folder for each class, got neither")
+    raise data_error(folder, f"expected {names} (plain or .gz), or pictures, in a folder for each class, got neither")
 
 
 def load_idx_folder(

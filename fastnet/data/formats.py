@@ -13,7 +13,7 @@ from fastnet.data.known import labels_beside
 from fastnet.data.matlab import load_matlab
 from fastnet.data.npz import load_npy, load_npz
 from fastnet.data.pickles import is_pickle, load_pickle
-from fastnet.data.pngs import load_png
+from fastnet.data.pictures import is_bmp, load_picture
 from fastnet.data.source import Source, data_error, told_as_data_errors
 
 Sets = tuple[Dataset, Dataset | None]
@@ -49,14 +49,16 @@ def load_idx(source: Source) -> Sets:
     return load_idx_pair(path, labels_beside(path), name=os.fspath(path)), None
 
 
-RANDOM_ACCESS = {".npz", "HDF5", "MATLAB", "PNG"}
+RANDOM_ACCESS = {".npz", "HDF5", "MATLAB", "PNG", "JPEG", "BMP"}
 FORMATS: tuple[tuple[str, Callable[[bytes], bool], Callable[[Source], Sets]], ...] = (
     ("IDX", is_idx, load_idx),
     (".npy", lambda head: head.startswith(b"\x93NUMPY"), load_npy),
     (".npz", lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")), load_npz),
     ("HDF5", lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), load_hdf5),
     ("MATLAB", lambda head: head.startswith(b"MATLAB "), load_matlab),
-    ("PNG", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), load_png),
+    ("PNG", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), load_picture),
+    ("JPEG", lambda head: head.startswith(b"\xff\xd8\xff"), load_picture),
+    ("BMP", is_bmp, load_picture),
     ("pickle", is_pickle, load_pickle),
     ("CSV", is_csv, load_csv),
 )

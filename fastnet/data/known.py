@@ -55,9 +55,11 @@ SYNTHETIC = "synthetic.txt"  # a file of this name beside IDX files says that fa
 
 
 def labels_beside(images: Path) -> Path | None:
-    """The existing label file whose name corresponds to that of an image file."""
+    """The existing label file whose name corresponds to that of an image file: labels to images, y to X."""
     name = images.name.removesuffix(".gz")
     other = name.replace("images", "labels").replace("imgs", "labels").replace("idx3", "idx1")
+    if name[:2] in ("X.", "X_", "x.", "x_"):
+        other = "y" + name[1:]
     if other == name:
         return None
     found = [path for path in (images.with_name(other), images.with_name(f"{other}.gz")) if path.exists()]

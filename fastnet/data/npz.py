@@ -18,12 +18,21 @@ from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
 MEMBERS = 1000
 
 
-def load_npy(source: Source) -> tuple[Dataset, None]:
-    """Load a .npy file as samples without labels."""
+def load_npy(source: Source) -> tuple[Dataset, Dataset | None]:
+    """Load a .npy file as samples, with the labels that lie beside it under the corresponding name."""
+    arrays = {"X": _read_npy(source)}
+    labels = labels_beside(source.path)
+    if labels is not None:
+        with Source(labels) as other:
+            arrays["y"] = _read_npy(other)
+    return from_named(arrays, source.path)
+
+
+def _read_npy(source: Source) -> Stored:
     with told_as_data_errors(source.path):
         shape, fortran, dtype = _header(source.stream)
         array = read_or_map(source, shape[::-1] if fortran else shape, dtype, "the array")
-    return from_parts([(Stored.of(array.T if fortran else array), None)], source.path), None
+    return Stored.of(array.T if fortran else array)
 
 
 def load_npz(source: Source) -> tuple[Dataset, Dataset | None]:
@@ -133,8 +142,9 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         except Exception as error:
             # NumPy parses the header as Python and lets pass what the parser raises
             raise ValueError(f"damaged .npy header ({error})") from None
-    if dtype.kind not in "buif":
-        raise ValueError(f"expected an array of numbers, got dtype {dtype} (objects are never unpickled here)")
+    if dtype.kind not in "buifUS":
+        hint = "objects are never unpickled here; text can be saved by .astype(str)"
+        raise ValueError(f"expected an array of numbers, got dtype {dtype} ({hint})")
     if any(type(length) is not int or length < 0 for length in shape) or len(shape) > 8:
         raise ValueError(f"expected an array shape, got {shape}")
     return shape, fortran, dtype

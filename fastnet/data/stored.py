@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastnet.data.arrays import BLOCK
-from fastnet.data.dataset import Dataset, make_dataset, same_classes
-from fastnet.data.source import told_as_data_errors
+from fastnet.data.dataset import MOST_CLASSES, Dataset, make_dataset, numbered, same_classes
+from fastnet.data.source import shown, told_as_data_errors
 
 KERNEL_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -58,14 +58,18 @@ def rows_per_block(shape: tuple[int, ...]) -> int:
 def from_named(arrays: Mapping[str, Stored], path: str | os.PathLike) -> tuple[Dataset, Dataset | None]:
     """Make (train, test) of named arrays; validation rows are appended to the training rows.
 
-    An array called ``synthetic`` says that fastnet drew the samples; other names are ignored.
+    An array called ``synthetic`` says that fastnet drew the samples, one called ``class_names`` holds the names of the
+    classes; other names are ignored. Labels may be text, whose different values are then the names.
     """
     with told_as_data_errors(path):
+        arrays = dict(arrays)
+        class_names = _class_names(arrays.pop("class_names", None))
         found = _by_part(arrays)
         if "train" in found or "test" in found or "validation" in found:
             found.pop("all", None)
+        class_names = _numbers_for_text(found) or class_names
         sets = [
-            _make([found[part] for part in parts if part in found], path, "synthetic" in arrays)
+            _make([found[part] for part in parts if part in found], path, "synthetic" in arrays, class_names)
             for parts in (("all",), ("train", "validation"), ("test",))
             if any(part in found for part in parts)
         ]
@@ -157,7 +161,47 @@ def _by_part(arrays: Mapping[str, Stored]) -> dict[str, dict[str, Stored]]:
     return found
 
 
-def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, synthetic: bool = False) -> Dataset:
+def _class_names(stored: Stored | None) -> tuple[str, ...] | None:
+    """The names in an array of text; None without it."""
+    if stored is None:
+        return None
+    if stored.dtype.kind not in "US" or len(stored.shape) != 1 or not 0 < stored.shape[0] <= MOST_CLASSES:
+        raise ValueError(f"expected class_names as text (k,), got {stored.dtype} {stored.shape}")
+    names = tuple(map(shown, _text(stored).tolist()))
+    if len(set(names)) != len(names):
+        raise ValueError("expected different names in class_names, got one of them twice")
+    return names
+
+
+def _numbers_for_text(found: dict[str, dict[str, Stored]]) -> tuple[str, ...] | None:
+    """Replace labels of text by numbers and return the names of the classes; None if all labels are numbers."""
+    labelled = [part for part in found.values() if "y" in part]
+    if not any(part["y"].dtype.kind in "US" for part in labelled):
+        return None
+    if not all(part["y"].dtype.kind in "US" for part in labelled):
+        raise ValueError("expected labels of one kind, got text and numbers")
+    texts = [_text(part["y"]) for part in labelled]
+    values = np.unique(np.concatenate([text.ravel() for text in texts]))
+    if len(values) > MOST_CLASSES:
+        raise ValueError(f"expected at most {MOST_CLASSES} different labels, got {len(values)}")
+    labels, names = numbered(values.tolist())
+    numbers = np.array([labels[value] for value in values.tolist()])
+    for part, text in zip(labelled, texts, strict=True):
+        part["y"] = Stored.of(numbers[np.searchsorted(values, text)])
+    return names
+
+
+def _text(stored: Stored) -> np.ndarray:
+    text = np.concatenate(list(stored.blocks()))
+    return np.char.decode(text, "utf-8") if text.dtype.kind == "S" else text
+
+
+def _make(
+    parts: list[dict[str, Stored]],
+    path: str | os.PathLike,
+    synthetic: bool = False,
+    class_names: tuple[str, ...] | None = None,
+) -> Dataset:
     for part in parts:
         if "X" not in part:
             raise ValueError("expected images for each array of labels, got labels alone")
@@ -175,7 +219,7 @@ def _make(parts: list[dict[str, Stored]], path: str | os.PathLike, synthetic: bo
     channels = [axis for axis in range(1, X.ndim) if X.shape[axis] == 1]
     if X.ndim == 4 and channels:
         X = X.squeeze(channels[0])
-    return make_dataset(X, y, path, synthetic=synthetic)
+    return make_dataset(X, y, path, synthetic=synthetic, class_names=class_names)
 
 
 def _same_length(X: Stored, y: Stored) -> None:

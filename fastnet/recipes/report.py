@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from statistics import fmean
 
+from fastnet.cli.terminal import fold
 from fastnet.recipes.race import FAIR_ROWS, Lap, Result
 from fastnet.recipes.recipe import Recipe, figure
 from fastnet.recipes.running import Comparison, Spread
@@ -21,7 +22,7 @@ def describe(recipe: Recipe) -> str:
     if recipe.document:
         lines.append("published: " + (", ".join(published) or "no figures"))
     lines += [f"beside it: {name}" for name in recipe.beside]
-    return "\n    ".join(lines)
+    return fold("\n    ".join(lines))
 
 
 def heading(recipe: Recipe) -> list[str]:
@@ -66,7 +67,7 @@ def against(comparison: Comparison, rows: int) -> str:
     """The line on plain NumPy. rows : of the recipe's epoch."""
     part = "" if comparison.rows == rows else f" (measured on {comparison.rows} of them)"
     seconds, numpy = (rows / comparison.rows * s for s in (comparison.seconds, comparison.numpy_seconds))
-    return (
+    return fold(
         f"an epoch of {rows} rows{part}: {seconds:.3f} s, plain NumPy {numpy:.3f} s: "
         f"{comparison.ratio:.1f} times as fast; losses differ by {comparison.loss_difference:.0e} of their value"
     )
@@ -76,7 +77,7 @@ def lap_line(recipe: Recipe, lap: Lap) -> str:
     """The line on one seed of a race."""
     last = lap.outcome.history.epochs[-1]
     reached = f"{recipe.target:.1%}" if lap.reached else "not there"
-    return (
+    return fold(
         f"seed {lap.outcome.args.seed}: {reached} after {lap.outcome.seconds:.3f} s, in epoch {last.epoch}: "
         f"{last.val_accuracy:.2%}; fair choice: epoch {lap.fair_epoch}, {lap.fair_accuracy:.2%}"
     )
@@ -85,7 +86,7 @@ def lap_line(recipe: Recipe, lap: Lap) -> str:
 def race_lines(recipe: Recipe, result: Result) -> str:
     """The lines on all seeds of a race."""
     time = f"median {result.seconds_to_98:.3f} s" if result.seconds_to_98 is not None else "no median"
-    return (
+    return fold(
         f"seconds to {recipe.target:.1%} of the test set, evaluations included: {time}, "
         f"{result.reached} of {result.seeds} seeds got there\n"
         f"test accuracy at the epoch that {FAIR_ROWS} held-out training rows choose: {result.fair_accuracy:.2%} (mean)"

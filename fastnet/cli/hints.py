@@ -1,0 +1,48 @@
+"""fastnet's words for options that have other names elsewhere, and what to say of options that it does not have."""
+
+from collections.abc import Iterable
+
+_OWN_WORDS = {
+    "--lr": ("--learning-rate", "--learning-rate-init", "--eta", "--step-size"),
+    "--batch-size": ("--batch", "--batches", "--minibatch", "--mini-batch-size", "--bs"),
+    "--epochs": ("--n-epochs", "--num-epochs", "--max-iter", "--iterations", "--max-epochs"),
+    "--hidden": ("--hidden-layers", "--hidden-layer-sizes", "--hidden-size", "--hidden-units", "--layers", "--n-h"),
+    "--activation": ("--hidden-activation", "--nonlinearity"),
+    "--output": ("--output-activation", "--output-file", "--out", "-o"),
+    "--optimizer": ("--solver", "--optim"),
+    "--beta": ("--momentum", "--beta1"),
+    "--l2": ("--alpha", "--weight-decay", "--l2-penalty", "--lambda", "--regularization"),
+    "--schedule": ("--lr-schedule", "--scheduler", "--decay"),
+    "--seed": ("--random-state", "--random-seed"),
+    "--threads": ("--n-jobs", "--num-threads", "--n-threads", "--workers", "--cores", "--jobs"),
+    "--validation-split": ("--validation", "--val-split", "--validation-fraction", "--test-size", "--holdout"),
+    "--data": ("--dataset", "--input", "--train", "--train-data", "-i"),
+    "--save": ("--model", "--model-file", "--output-file", "--out", "-o", "--checkpoint"),
+    "--quiet": ("--silent", "-q", "--no-progress"),
+    "--proba": ("--probabilities", "--predict-proba", "--probability"),
+    "--report": ("--classification-report",),
+}
+
+_NOT_YET = "; fastnet.sklearn.MLPClassifier has it"
+_UNKNOWN = {
+    "--patience": f"does not exist yet: early stopping is not on the command line{_NOT_YET} as n_iter_no_change=",
+    "--early-stopping": f"does not exist yet: early stopping is not on the command line{_NOT_YET} as early_stopping=",
+    "--dropout": f"does not exist yet: dropout is not on the command line{_NOT_YET} as dropout=",
+    "--gradient-clip": f"does not exist yet: clipping is not on the command line{_NOT_YET} as gradient_clip=",
+    "--clip": f"does not exist yet: clipping is not on the command line{_NOT_YET} as gradient_clip=",
+    "--class-weight": f"does not exist yet: class weights are not on the command line{_NOT_YET} as class_weight=",
+    "--test": "does not exist: a set brings its test part; fastnet evaluate MODEL --data PATH takes another set",
+    "--test-data": "does not exist: a set brings its test part; fastnet evaluate MODEL --data PATH takes another set",
+    "--gpu": "does not exist: fastnet trains on the CPU",
+    "--device": "does not exist: fastnet trains on the CPU",
+    "--verbose": "does not exist: a line per epoch is printed unless there is --quiet",
+}
+
+
+def hint(word: str, options: Iterable[str]) -> str | None:
+    """What to say of an unknown option where these options exist; None if it is nobody's word for anything."""
+    word = word.replace("_", "-")
+    if word in _UNKNOWN and "--data" in options:
+        return _UNKNOWN[word]
+    own = [option for option, others in _OWN_WORDS.items() if word in others and option in options]
+    return f"is called {own[-1]} here" if own else None
