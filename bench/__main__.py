@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import gate, plots, results, tables
-from fastnet.bench import machine
-from fastnet.bench.cases import Digits
-from fastnet.bench.measure import Peaks
+from fastnet.timing import machine
+from fastnet.timing.cases import Digits
+from fastnet.timing.measure import Peaks
 
 ROWS = {True: (6_000, 60_000), False: (6_000, 60_000, 600_000, 6_000_000)}  # of large sets, by quick
 MEMORY_ROWS = {True: (6_000, 60_000), False: (6_000, 60_000, 600_000, 4_000_000)}

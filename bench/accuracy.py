@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bench.results import ROOT
-from fastnet.bench.cases import Digits
-from fastnet.cli import settings
+from fastnet import settings
 from fastnet.recipes import RECIPES
+from fastnet.timing.cases import Digits
 
 LEVELS = (0.97, 0.98)
 OPEN = RECIPES["mnist-fast"]

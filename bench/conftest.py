@@ -2,8 +2,8 @@
 
 import pytest
 
-from fastnet.bench import machine
-from fastnet.bench.cases import Digits
+from fastnet.timing import machine
+from fastnet.timing.cases import Digits
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastnet.bench import machine
-from fastnet.bench.cases import CASES, Digits, EpochWork
-from fastnet.bench.measure import Peaks, measure
-from fastnet.bench.race import NOISY
 from fastnet.files import replacing
+from fastnet.timing import machine
+from fastnet.timing.cases import CASES, Digits, EpochWork
+from fastnet.timing.measure import Peaks, measure
+from fastnet.timing.race import NOISY
 
 BASELINES = Path(__file__).resolve().parent / "results" / "baselines"
 GATED = {"mnist-64": 60_000, "mnist-30-b10": 12_000, "dense-512": 7_680}  # cases, and the rows of one run
@@ -67,7 +67,7 @@ def _numpy_share(ratios: Ratios, case: str) -> float:
     return ratios[f"{case}/peak"]["median"] / ratios[f"{case}/numpy"]["median"]
 
 
-Measure = Callable[[str], dict[str, Any]]  # from the name of a gated case to a row as fastnet.bench.measure makes it
+Measure = Callable[[str], dict[str, Any]]  # from the name of a gated case to a row as fastnet.timing.measure makes it
 
 
 def measurer(digits: Digits, threads: int, fast: bool) -> Measure:

@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.processes import Contestant, best
 from fastnet import Network
-from fastnet.bench.cases import CASES, SEED, Case, Digits
-from fastnet.bench.race import race
 from fastnet.optimizers import Momentum
+from fastnet.timing.cases import CASES, SEED, Case, Digits
+from fastnet.timing.race import race
 
 # Cases, and the rows of one pass.
 RACED = {"mnist-64": 59_904, "mnist-30-b10": 20_000, "mnist-512": 15_360, "dense-512": 15_360}

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from fastnet.bench import machine
-from fastnet.bench.cases import MNIST, Digits, EpochWork
-from fastnet.bench.measure import Peaks, measure
-from fastnet.bench.peak import measure as measure_peak
 from fastnet.files import replacing
+from fastnet.timing import machine
+from fastnet.timing.cases import MNIST, Digits, EpochWork
+from fastnet.timing.measure import Peaks, measure
+from fastnet.timing.peak import measure as measure_peak
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"

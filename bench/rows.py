@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from bench.results import ROOT
-from fastnet.bench import machine
-from fastnet.bench.cases import CASES, EPOCH, Digits, EpochWork, PredictWork, Work
-from fastnet.bench.measure import Peaks, measure
+from fastnet.timing import machine
+from fastnet.timing.cases import CASES, EPOCH, Digits, EpochWork, PredictWork, Work
+from fastnet.timing.measure import Peaks, measure
 
 # Rows of one run: all of them, unless a run would take seconds.
 TRAINED = {"mnist-30-b10": 20_000, "mnist-512": 15_360, "dense-512": 15_360, "mnist-64-float64": 30_000}

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.bench.cases import CASES, EPOCH, MNIST, Case, Digits, EpochWork
-from fastnet.bench.measure import Peaks, measure
-from fastnet.bench.race import race
+from fastnet.timing.cases import CASES, EPOCH, MNIST, Case, Digits, EpochWork
+from fastnet.timing.measure import Peaks, measure
+from fastnet.timing.race import race
 
 WIDE = CASES["mnist-512"]
 WIDTHS = {True: (16, 64, 256, 1024), False: (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)}  # by quick

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastnet.bench.cases import PredictWork
+from fastnet.timing.cases import PredictWork
 
 
 @pytest.mark.parametrize("side", ["fastnet", "numpy"])

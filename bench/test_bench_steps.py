@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastnet.bench.cases import CASES, EpochWork
+from fastnet.timing.cases import CASES, EpochWork
 
 
 @pytest.mark.parametrize("side", ["fastnet", "numpy"])

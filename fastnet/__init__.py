@@ -7,10 +7,11 @@ if TYPE_CHECKING:
     from fastnet.data import Dataset, load_data
     from fastnet.engine.warm import warmup
     from fastnet.errors import DataError, DivergenceWarning, NonFiniteLossError
+    from fastnet.history import Epoch, History
     from fastnet.metrics import classification_report, confusion_matrix
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
-    from fastnet.training import Epoch, History, train
+    from fastnet.training import train
 
 __version__ = "0.1.0"
 
@@ -20,9 +21,9 @@ _HOMES = {
     "DataError": "errors",
     "Dataset": "data",
     "DivergenceWarning": "errors",
-    "Epoch": "training",
+    "Epoch": "history",
     "Evaluation": "network",
-    "History": "training",
+    "History": "history",
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",

@@ -10,6 +10,10 @@ class DataError(ValueError):
     """A data or model file that is missing, damaged, hostile or not what it was taken for. Names the file."""
 
 
+class UsageError(Exception):
+    """A command line that cannot be run; the message is for the user."""
+
+
 class NonFiniteLossError(ArithmeticError):
     """Training diverged: the loss or a weight became NaN or infinite.
 

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,30 +10,34 @@ from typing import IO
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of ``path`` when the block ends, and leaves nothing behind when it fails.
+def staged(target: Path) -> Iterator[Path]:
+    """A path to make a file or folder at, which is moved to ``target`` when the block ends.
 
-    The new file grows in the target's own folder, so that the last move is atomic; a symbolic link stays one.
+    It lies in a new folder beside the target, so that the move is atomic. Nothing is left behind when the block fails.
+    """
+    workshop = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
+    try:
+        made = workshop / target.name
+        yield made
+        os.replace(made, target)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """A binary file that takes the place of ``path`` when the block ends, with the permissions of what was there.
+
+    A symbolic link stays one. Raises OSError if there is something else than a regular file.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(f"{path} is not a regular file, which alone can be replaced")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with staged(target) as made:
+        with open(made, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(OSError):  # mkstemp gives 0600; a new file gets what the umask says
-            os.chmod(temporary, target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if target.exists():
+            with contextlib.suppress(OSError):
+                made.chmod(target.stat().st_mode)

@@ -1,10 +1,9 @@
 """The lines that a training run prints: one per epoch, plain text, the same in a terminal and in a log file."""
 
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from fastnet.training import Epoch
+from fastnet.history import Epoch
 
 WIDTH = 72  # columns of the line of an epoch
 SHORT = {"validation": "val"}
@@ -30,7 +29,7 @@ class Progress:
         """Called when the kernels have to be compiled first."""
         self._print("compiling kernels (once for this machine)")
 
-    def epoch(self, record: "Epoch") -> None:
+    def epoch(self, record: Epoch) -> None:
         """Called after every epoch with its record in the History."""
         now = time.monotonic()
         if record.epoch == 1:

@@ -6,52 +6,21 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fastnet import functions as f
 from fastnet.backends import Backend
+from fastnet.calls import SECONDS_PER_CALL
 from fastnet.data.arrays import check_rows
 from fastnet.divergence import Watch
 from fastnet.errors import DivergenceWarning, NonFiniteLossError, one_of, warn
 from fastnet.hints import hinted
+from fastnet.history import Epoch, History
 from fastnet.network import Evaluation, Network, RegressionEvaluation, check_pair
 from fastnet.optimizers import Optimizer, check_optimizer
-
-GROUP_SECONDS = 0.05  # steps that go to the kernels in one call: Ctrl-C and progress wait for as long
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch did. ``seconds`` is training alone; ``loss`` the mean over its batches, with the L2 penalty.
-
-    val_*: on the validation rows; train_*: a full pass over the training rows; None where not asked for. Accuracies,
-    shares of 1, are None for a regression, and R squared is None for all others.
-    """
-
-    epoch: int
-    seconds: float
-    loss: float
-    val_loss: float | None = None
-    val_accuracy: float | None = None
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    val_r2: float | None = None
-    train_r2: float | None = None
-
-
-@dataclass
-class History:
-    """The course of a training run: one Epoch after another, the threads that it ran on, and whether it diverged, in
-    which case a DivergenceWarning said how.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    threads: int = 1
-    diverged: bool = False
-
+from fastnet.progress import Progress
 
 Schedule = str | Callable[[float], float] | None
 Callback = Callable[[Network, Epoch], Any]
@@ -202,8 +171,8 @@ class _Run:
         return coefficients, lr
 
     def _resize_group(self, steps: int, seconds: float) -> None:
-        """Aim at GROUP_SECONDS, growing eightfold at most: the first call may include compilation."""
-        wanted = steps * GROUP_SECONDS / max(seconds, 1e-9)
+        """Aim at SECONDS_PER_CALL, growing eightfold at most: the first call may include compilation."""
+        wanted = steps * SECONDS_PER_CALL / max(seconds, 1e-9)
         self.group = max(1, min(8 * self.group, int(wanted)))
 
     def _fail(self, epoch: int, step: int, lr: np.ndarray) -> None:
@@ -274,8 +243,6 @@ def one_cycle(done: float) -> float:
 def _progress(progress: Any, epochs: int, rows: int) -> Any:
     if progress is not True:
         return progress
-    from fastnet.progress import Progress
-
     return Progress(sys.stdout, epochs, rows)
 
 

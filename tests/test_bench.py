@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet.bench import machine, race
-from fastnet.bench.cases import CASES, MNIST, EpochWork, PredictWork
-from fastnet.bench.race import Race
 from fastnet.data import Dataset
+from fastnet.timing import machine, race
+from fastnet.timing.cases import CASES, MNIST, EpochWork, PredictWork
+from fastnet.timing.race import Race
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -94,8 +94,8 @@ def test_key_names_processor_and_threads():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_peak_does_what_it_counts(dtype):
-    from fastnet.bench.peak import CHAINS, Peak, _chain
     from fastnet.kernels.compile.target import lanes_of
+    from fastnet.timing.peak import CHAINS, Peak, _chain
 
     one, half = 2**-10, 1 - 2**-10
     expected = sum((1.0 + i + one) * half + one for i in range(CHAINS))
@@ -125,9 +125,9 @@ def test_prediction_agrees_with_its_oracle(rng):
     PredictWork("predict", Some(rng), 50, 2).check()
 
 
-@pytest.mark.parametrize("entry", ["bench.__main__", "bench.gate", "fastnet.bench.race"])
+@pytest.mark.parametrize("entry", ["bench.__main__", "bench.gate", "fastnet.timing.race"])
 def test_openblas_is_set_before_it_is_loaded(entry):
-    code = f"import sys, {entry}; names = list(sys.modules); assert names.index('fastnet.bench') < names.index('numpy')"
+    code = f"import sys, {entry}; seen = list(sys.modules); assert seen.index('fastnet.timing') < seen.index('numpy')"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
@@ -156,8 +156,8 @@ class Idle:
 
 @pytest.mark.parametrize(("stepper", "complaint"), [(Wrong, "fastnet, mnist-64"), (Idle, "has not learned")])
 def test_what_is_wrong_is_not_timed(rng, stepper, complaint):
-    from fastnet.bench.measure import Peaks, measure
     from fastnet.reference import Stepper
+    from fastnet.timing.measure import Peaks, measure
 
     work = EpochWork(MNIST, Some(rng), rows=400, steppers={"fastnet": stepper, "numpy": Stepper})
     with pytest.raises(AssertionError, match=complaint):
@@ -179,9 +179,9 @@ def test_no_ratio_of_what_is_too_noisy(noisy):
 
 
 def test_fastnet_bench_prints_bars_and_writes_json(rng, tmp_path, monkeypatch, capsys):
-    from fastnet.bench import cases
     from fastnet.cli import bench
     from fastnet.cli.main import main
+    from fastnet.timing import cases
 
     digits = Some(rng)
     digits.name = "noise"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bench import gate
-from fastnet.bench import machine, race
-from fastnet.bench.cases import CASES, Digits, EpochWork
-from fastnet.bench.measure import Peaks, measure
+from fastnet.timing import machine, race
+from fastnet.timing.cases import CASES, Digits, EpochWork
+from fastnet.timing.measure import Peaks, measure
 
 MACHINE = {"cpu": "Some CPU @ 2.0 GHz", "microarchitecture": "new", "threads": 2}
 DATA = {"name": "glyphs"}
@@ -147,7 +147,7 @@ def test_planted_slowdown_fails(tmp_path, planted, monkeypatch, capsys):
         pytest.skip("one thread is all that there is")
     case = CASES["mnist-64" if planted == "unfused update" else "dense-512"]
     monkeypatch.setattr(gate, "GATED", {case.name: 2_560})
-    monkeypatch.setattr(race, "PAUSE", 0.15)  # NumPy was loaded before fastnet.bench: its threads spin for long
+    monkeypatch.setattr(race, "PAUSE", 0.15)  # NumPy was loaded before fastnet.timing: its threads spin for long
     peaks = Peaks(facts["threads"])
 
     def measurer(stepper, threads=None):

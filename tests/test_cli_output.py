@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnet.cli import hints, info, terminal
+from fastnet import terminal
+from fastnet.cli import hints, info
 from fastnet.cli.main import VERBS, build_parser, main
 from fastnet.cli.parser import Parser
 

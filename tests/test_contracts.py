@@ -74,11 +74,22 @@ def strangers(part: str, allowed: tuple[str, ...]) -> list[str]:
 
 
 def test_kernels_import_only_what_compiles():
-    leaves = ("fastnet.functions", "fastnet.files", "fastnet.folders")
+    leaves = ("fastnet.functions", "fastnet.files", "fastnet.paths")
     assert strangers("kernels", ("numpy", "numba", "llvmlite", "fastnet.kernels", *leaves)) == []
 
 
-@pytest.mark.parametrize("leaf", ["errors.py", "files.py", "functions.py", "folders.py"])
+@pytest.mark.parametrize(
+    "part", sorted(path.name for path in PACKAGE.iterdir() if path.name not in ("cli", "__main__.py"))
+)
+def test_nothing_imports_upward(part):
+    """The command line stands on everything, recipes and timing on the library, and the library on neither."""
+    above = {"recipes": ("cli",), "timing": ("cli", "recipes")}.get(part, ("cli", "recipes", "timing"))
+    for file in sorted((PACKAGE / part).rglob("*.py")) or [PACKAGE / part]:
+        if file.suffix == ".py":
+            assert not [name for name in imports(file) if name.split(".")[:2] in [["fastnet", room] for room in above]]
+
+
+@pytest.mark.parametrize("leaf", ["errors.py", "files.py", "functions.py", "history.py", "paths.py"])
 def test_leaves_import_only_the_standard_library(leaf):
     assert strangers(leaf, ()) == []
 

@@ -14,7 +14,7 @@ from data_makers import idx_bytes, images, labels, write_idx_folder
 from fastnet.data import DataUnavailable, download, fetch, load_data, registry
 from fastnet.data.known import FILE_NAMES, KNOWN, KnownSet, RemoteFile
 from fastnet.errors import DataError
-from fastnet.folders import cache_dir
+from fastnet.paths import cache_dir
 
 ARRAYS = images(), labels(), images(3, seed=1), labels(3)
 CONTENT = {

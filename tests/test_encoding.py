@@ -114,7 +114,7 @@ def test_codes(dtype, n, rng):
 
 
 def test_codes_of_more_than_one_call(rng, monkeypatch):
-    monkeypatch.setattr(encoding, "PER_CALL", 1000)
+    monkeypatch.setattr(encoding, "ELEMENTS_PER_CALL", 1000)
     k = numbers(rng, 3333, 1, "float32")
     found = encoding.find_palette(k)
     assert (encoding.encoded(k.ravel(), found, 2) == k.ravel()).all()

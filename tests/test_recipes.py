@@ -13,11 +13,11 @@ from fastnet import SGD, Network, train
 from fastnet.cli.main import build_parser, main
 from fastnet.cli.parser import UsageError
 from fastnet.cli.recipe import NOT_SETTINGS, compare, compete, load_mnist
-from fastnet.cli.settings import combine
 from fastnet.data import Dataset
 from fastnet.recipes import RECIPES
 from fastnet.recipes.recipe import figure
 from fastnet.recipes.running import MEASURES, against_numpy, compile_kernels, run, splits, spreads
+from fastnet.settings import combine
 
 DOCUMENTS = [name for name, recipe in RECIPES.items() if recipe.target is None]
 

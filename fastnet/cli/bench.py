@@ -8,7 +8,7 @@ from typing import Any
 from fastnet.cli.files import check_writable, write_json
 from fastnet.cli.loading import warm_up
 from fastnet.cli.parser import Commands
-from fastnet.cli.terminal import fold
+from fastnet.terminal import fold
 
 CASES = (("mnist-64", 60_000), ("mnist-30-b10", 12_000), ("dense-512", 7_680))  # names, and rows of a run
 ROUNDS, PATIENCE = 5, 2.0  # of each case; PATIENCE in seconds
@@ -32,12 +32,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure, printing each case as it is done."""
     check_writable("--json", args.json)
     start = time.perf_counter()
-    from fastnet.bench import machine  # before NumPy
+    from fastnet.timing import machine  # before NumPy
 
     warm_up()
-    from fastnet.bench.cases import CASES as ALL
-    from fastnet.bench.cases import Digits, EpochWork, PredictWork
-    from fastnet.bench.measure import Peaks, measure
+    from fastnet.timing.cases import CASES as ALL
+    from fastnet.timing.cases import Digits, EpochWork, PredictWork
+    from fastnet.timing.measure import Peaks, measure
 
     print("loading data and kernels", flush=True)
     facts, digits = machine.facts(), Digits()

@@ -3,7 +3,7 @@
 import argparse
 
 from fastnet.cli.parser import Commands, choice, whole
-from fastnet.cli.terminal import fold
+from fastnet.terminal import fold
 
 
 def add_parser(subparsers: Commands) -> None:

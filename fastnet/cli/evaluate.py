@@ -3,7 +3,8 @@
 import argparse
 import dataclasses
 
-from fastnet.cli import files, machine, terminal
+from fastnet import machine, terminal
+from fastnet.cli import files
 from fastnet.cli.loading import facts, figures, load_model, load_rows, print_report, require_labels
 from fastnet.cli.matching import for_network
 from fastnet.cli.parser import Commands

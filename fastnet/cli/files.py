@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastnet.cli import terminal
-from fastnet.cli.parser import UsageError
+from fastnet import terminal
+from fastnet.errors import UsageError
 from fastnet.files import replacing
 
 

@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from fastnet.cli import machine
+from fastnet import machine
 from fastnet.cli.parser import Commands
-from fastnet.cli.terminal import fold
+from fastnet.terminal import fold
 
 
 def add_parser(subparsers: Commands) -> None:

@@ -5,9 +5,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from fastnet.cli import terminal
+from fastnet import terminal
 from fastnet.cli.matching import listed, n_outputs, short
-from fastnet.cli.parser import UsageError
+from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -65,23 +65,6 @@ def load_model(path: str) -> "Network":
     from fastnet.network import Network
 
     return Network.load(path)
-
-
-def hold_out(
-    dataset: "Dataset", amount: int | float, *, seed: int = 0, shuffle: bool = False
-) -> "tuple[Dataset, Dataset]":
-    """Split a Dataset with y in (kept rows, held-out rows): the last ones, or with ``shuffle`` rows drawn by class.
-
-    amount : number of rows or a fraction. Raises UsageError if no row is left to train on.
-    """
-    from fastnet.data.splitting import held_out_rows, split
-
-    try:
-        held_out_rows(len(dataset), amount)
-    except ValueError:
-        rows = f"{dataset.name} has {len(dataset)} training rows"
-        raise UsageError(f"--validation-split: {rows}, got {amount}") from None
-    return split(dataset, amount, seed=seed, shuffle=shuffle)
 
 
 def require_labels(dataset: "Dataset") -> None:

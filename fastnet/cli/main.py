@@ -11,10 +11,10 @@ import sys
 import threading
 import warnings
 
-from fastnet import __version__
-from fastnet.cli import bench, data, evaluate, info, predict, recipe, terminal, train
-from fastnet.cli.parser import Parser, UsageError
-from fastnet.errors import NonFiniteLossError
+from fastnet import __version__, terminal
+from fastnet.cli import bench, data, evaluate, info, predict, recipe, train
+from fastnet.cli.parser import Parser
+from fastnet.errors import NonFiniteLossError, UsageError
 
 VERBS = (train, evaluate, predict, recipe, data, bench, info)
 

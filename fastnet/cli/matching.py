@@ -5,7 +5,7 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from fastnet.cli.parser import UsageError
+from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset

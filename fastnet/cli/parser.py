@@ -7,13 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from fastnet.cli.hints import hint
-from fastnet.errors import one_of
+from fastnet.errors import UsageError, one_of
 
 Commands = argparse._SubParsersAction  # what verbs add their parsers to
-
-
-class UsageError(Exception):
-    """A command line that cannot be run; the message is for the user."""
 
 
 class Parser(argparse.ArgumentParser):

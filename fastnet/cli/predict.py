@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from fastnet.cli import files
 from fastnet.cli.loading import load_model, load_rows
-from fastnet.cli.parser import Commands, UsageError
+from fastnet.cli.parser import Commands
+from fastnet.errors import UsageError
 from fastnet.files import replacing
 
 if TYPE_CHECKING:

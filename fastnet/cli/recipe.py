@@ -5,10 +5,12 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import files, settings, terminal, train
+from fastnet import settings, terminal
+from fastnet.cli import files, train
 from fastnet.cli.loading import require_labels, warm_up
-from fastnet.cli.parser import Commands, UsageError, rows_or_fraction, whole
-from fastnet.errors import one_of
+from fastnet.cli.parser import Commands, rows_or_fraction, whole
+from fastnet.cli.settings import add_overrides
+from fastnet.errors import UsageError, one_of
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -36,7 +38,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument(
         "--validation-split", type=rows_or_fraction, default=argparse.SUPPRESS, metavar="N|SHARE", help=split_help
     )
-    settings.add_overrides(parser)
+    add_overrides(parser)
     parser.set_defaults(run=run)
 
 

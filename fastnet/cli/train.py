@@ -6,14 +6,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet.cli import files, loading, machine, matching, settings, terminal
-from fastnet.cli.parser import Commands, UsageError, rows_or_fraction
+from fastnet import machine, settings, terminal
+from fastnet.cli import files, loading, matching
+from fastnet.cli.parser import Commands, rows_or_fraction
+from fastnet.cli.settings import add_settings
+from fastnet.errors import UsageError
 from fastnet.progress import Progress
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
+    from fastnet.history import History
     from fastnet.network import Evaluation, Network, RegressionEvaluation
-    from fastnet.training import History
 
 NOT_SETTINGS = ("run", "save", "json", "quiet")
 SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
@@ -49,7 +52,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("--validation-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
     last_help = "hold out the last rows, as for time series"
     parser.add_argument("--no-shuffle-split", dest="shuffle_split", action="store_false", help=last_help)
-    settings.add_settings(parser)
+    add_settings(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="write the trained network")
     output.add_argument("--json", metavar="FILE", help="write settings, course and result")
@@ -111,7 +114,7 @@ def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None"
     if args.validation_split is None and test_set is None and len(data) >= FEWEST:
         args.validation_split = SHARE
     if args.validation_split:
-        train_set, held_out = loading.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
+        train_set, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
         if test_set is not None:
             return Rows(train_set, held_out, "validation", test_set, "test")
         drawn = "drawn at random" if args.shuffle_split else "the last ones"

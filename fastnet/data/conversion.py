@@ -7,7 +7,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from fastnet.data.atomic import appearing
+from fastnet.data.appearing import appearing
 from fastnet.data.dataset import Dataset
 from fastnet.data.idx import write_idx
 from fastnet.data.known import SYNTHETIC

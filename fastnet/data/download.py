@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from fastnet.data.atomic import appearing
+from fastnet.data.appearing import appearing
 from fastnet.data.known import KNOWN, KnownSet, RemoteFile, present
 from fastnet.data.source import PIECE, shown
 from fastnet.errors import DataError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnet.data.atomic import appearing
+from fastnet.data.appearing import appearing
 from fastnet.data.dataset import Dataset
 from fastnet.data.idx import header
 from fastnet.data.known import SYNTHETIC

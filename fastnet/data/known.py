@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastnet.folders import cache_dir
+from fastnet.paths import cache_dir
 
 
 @dataclass(frozen=True)

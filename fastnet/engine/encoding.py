@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.calls import ELEMENTS_PER_CALL
 from fastnet.engine.threads import run_parallel
 from fastnet.kernels.step.encode import encode
 
@@ -18,7 +19,6 @@ from fastnet.kernels.step.encode import encode
 WORTHWHILE = 2**20
 SAMPLE = 2**15  # elements looked at first
 PAGE = 2**12  # bytes
-PER_CALL = 2**27  # elements: compiled code cannot be interrupted, and these take less than a fifth of a second
 
 
 def is_mapped(X: Any) -> bool:
@@ -66,8 +66,8 @@ def encoded(X: np.ndarray, palette: tuple[np.floating, np.ndarray], threads: int
     # One thread asks for the pages. Two threads get other pages in each fit, and every page has to come from the host
     # of a virtual machine once: the first five encodings of MNIST took 75 ms each, with one thread 20.
     codes[::PAGE] = 0
-    for start in range(0, len(X), PER_CALL):
-        part = slice(start, start + PER_CALL)
+    for start in range(0, len(X), ELEMENTS_PER_CALL):
+        part = slice(start, start + ELEMENTS_PER_CALL)
         run_parallel(threads, encode, codes[part], wrong, X[part], *palette, threads)
         if wrong[0]:
             return None

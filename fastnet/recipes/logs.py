@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from fastnet.training import Epoch
+    from fastnet.history import Epoch
 
 
 def fields(record: "Epoch", rows: int) -> dict[str, Any]:

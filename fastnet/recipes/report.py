@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from statistics import fmean
 
-from fastnet.cli.terminal import fold
 from fastnet.recipes.race import FAIR_ROWS, Lap, Result
 from fastnet.recipes.recipe import Recipe, figure
 from fastnet.recipes.running import Comparison, Spread
+from fastnet.terminal import fold
 
 NOTHING = "-"
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from fastnet.cli import settings as options
-from fastnet.cli.loading import hold_out
+from fastnet import settings as options
 from fastnet.metrics import classification_report, confusion_matrix
 from fastnet.network import Evaluation, Network
 from fastnet.recipes.logs import Log
@@ -18,7 +17,8 @@ from fastnet.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
-    from fastnet.training import Callback, History
+    from fastnet.history import History
+    from fastnet.training import Callback
 
 PROBE_ROWS = 2_000  # to find out how long NumPy takes, and how many rows it takes for the next constant
 NUMPY_SECONDS = 0.5
@@ -73,7 +73,7 @@ def splits(recipe: Recipe, args: argparse.Namespace, train: "Dataset", test: "Da
     """The rows to train on and those to evaluate after each epoch."""
     if not args.validation_split:
         return train, test
-    kept, validation = hold_out(train, args.validation_split)
+    kept, validation = options.hold_out(train, args.validation_split)
     return kept, validation if recipe.held_out == "validation" else test
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnet.calls import FLOPS_PER_CALL
 from fastnet.errors import diverged
 from fastnet.sklearn import _checks as checks
 from fastnet.sklearn._batches import Batches
@@ -14,7 +15,6 @@ from fastnet.sklearn._compute import Data, Net
 from fastnet.sklearn._optimizer import OPTIMIZERS
 from fastnet.sklearn._validation import Validation, split
 
-FLOPS_PER_CALL = 2e9  # compiled code cannot be interrupted: a call stays well below a fifth of a second
 DIVERGED = 1e3  # times the loss of the first batch
 
 

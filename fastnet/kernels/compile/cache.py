@@ -19,9 +19,9 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from fastnet.files import replacing
-from fastnet.folders import cache_dir
 from fastnet.kernels.compile import guards
 from fastnet.kernels.compile.target import VECTOR_BYTES
+from fastnet.paths import cache_dir
 
 KERNELS = Path(__file__).parents[1]
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "CPU_NAME", "CPU_FEATURES", "DEBUGINFO_DEFAULT")

@@ -1,13 +1,11 @@
-"""Files and folders that appear under their name only when they are complete."""
+"""New files and folders of data, which appear under their name only when they are complete."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fastnet.data.source import data_error, told_as_data_errors
+from fastnet.files import staged
 
 
 @contextmanager
@@ -20,10 +18,5 @@ def appearing(target: Path) -> Iterator[Path]:
         if target.exists():
             raise data_error(target, "exists already: remove it or choose another name")
         target.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            made = workshop / target.name
+        with staged(target) as made:
             yield made
-            os.replace(made, target)
-        finally:
-            shutil.rmtree(workshop, ignore_errors=True)

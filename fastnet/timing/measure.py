@@ -3,10 +3,10 @@
 import os
 from typing import Any
 
-from fastnet.bench.cases import Work
-from fastnet.bench.peak import Peak
-from fastnet.bench.race import race
-from fastnet.cli.machine import vector_bits
+from fastnet.machine import vector_bits
+from fastnet.timing.cases import Work
+from fastnet.timing.peak import Peak
+from fastnet.timing.race import race
 
 
 class Peaks:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastnet.cli.machine import processor, threading, usable_cores, vector_bits, versions
+from fastnet.machine import processor, threading, usable_cores, vector_bits, versions
 
 OTHERS_LIMIT = 0.10  # share of the cores that others may use before a measurement counts as disturbed
 

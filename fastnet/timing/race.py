@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.bench.machine import OTHERS_LIMIT, Others
+from fastnet.timing.machine import OTHERS_LIMIT, Others
 
 PAUSE = 0.03  # seconds; threads of the last contestant (OpenMP, BLAS) spin for less before they sleep
 NOISY = 0.30  # spread of paired ratios above which nothing is concluded
