@@ -273,6 +273,50 @@ def test_python_threads_under_workqueue():
     assert done.stdout == "done\n", done.stdout + done.stderr
 
 
+FORKED = """
+import multiprocessing, sys, warnings
+import numpy as np
+import fastnet
+
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and newer warn of a fork beside threads
+rng = np.random.default_rng(138)
+X, y = rng.random((300, 20), np.float32), rng.integers(0, 3, 300)
+
+def work(_=None):
+    net = fastnet.Network([20, 30, 3], seed=1)
+    fastnet.train(net, X, y, epochs=2, batch_size=64, threads=2, seed=1)
+    return net.params.tobytes() + net.predict_proba(X).tobytes()
+
+here = work()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(work, range(3)) == [here] * 3
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_a_child_by_fork_works_on_one_thread(layer):
+    env = os.environ | {"NUMBA_THREADING_LAYER": layer}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], env=env, capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
+    assert done.stdout == "done\n", done.stdout + done.stderr
+
+
+def test_an_interrupt_leaves_nothing_behind():
+    before = numba.get_num_threads()
+
+    def interrupted():
+        assert numba.get_num_threads() == min(2, before)
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # the second would wait for ever for a lock that the first still held
+        with pytest.raises(KeyboardInterrupt):
+            engine_threads.run_parallel(2, interrupted)
+    assert numba.get_num_threads() == before
+
+
 def test_the_pace_is_that_of_the_quicker_number_of_threads():
     pace = Pace(2)
 
