@@ -94,6 +94,32 @@ def test_leaves_import_only_the_standard_library(leaf):
     assert strangers(leaf, ()) == []
 
 
+AT_ONCE = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+failures = []
+def load(module):
+    try:
+        __import__(module)
+    except BaseException as error:
+        failures.append(f"{module}: {error!r}")
+modules = ["fastnet.engine.warm", "fastnet.kernels.compile.cache", "fastnet.engine", "fastnet.kernels.step.train"]
+workers = [threading.Thread(target=load, args=(module,)) for module in modules]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+print("failures:", failures)
+"""
+
+
+def test_threads_may_import_kernels_at_once():
+    """As the command line does, which imports them in the background while it reads the data."""
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, cwd=PACKAGE.parent)
+        assert done.stdout == "failures: []\n", done.stdout + done.stderr
+
+
 def test_reference_imports_only_numpy():
     assert strangers("reference", ("numpy", "fastnet.functions", "fastnet.reference")) == []
 

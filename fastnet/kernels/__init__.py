@@ -46,19 +46,23 @@ fastnet.functions, vector/optimizers.py, fastnet.optimizers, fastnet.reference. 
 fastnet.reference. A form of X: fastnet.engine.inputs and strategy, gather.py or a file like lists.py.
 """
 
-from fastnet.kernels.named import (
-    adam_update,
-    bias_gradient,
-    binary_cross_entropy,
-    dense_backward,
-    dense_forward,
-    momentum_update,
-    mse,
-    sgd_update,
-    sigmoid_backward,
-    softmax_cross_entropy,
-    weight_gradient,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnet.kernels.named import (
+        adam_update,
+        bias_gradient,
+        binary_cross_entropy,
+        dense_backward,
+        dense_forward,
+        momentum_update,
+        mse,
+        sgd_update,
+        sigmoid_backward,
+        softmax_cross_entropy,
+        weight_gradient,
+    )
 
 __all__ = [
     "adam_update",
@@ -73,3 +77,18 @@ __all__ = [
     "softmax_cross_entropy",
     "weight_gradient",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The named kernels, imported when they are first asked for.
+
+    No module of a room would be reached otherwise while this one is being imported: two threads that import kernels at
+    once, as `fastnet train` does, would wait for each other.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("fastnet.kernels.named"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
