@@ -1,22 +1,27 @@
-"""Whether a run that ended with finite weights has diverged all the same."""
+"""Whether a run that ended with finite weights has diverged all the same, or went nowhere."""
 
 import numpy as np
 
 from fastnet import functions as f
-from fastnet.errors import diverged
+from fastnet.errors import diverged, no_better_than
 from fastnet.metrics import as_rows
 
 ROWS = 128  # batches are taken together until they hold so many: a single row may have a large loss by chance
 GROWTH = 5.0  # times the larger of the first batch's loss and the most that one row costs a constant prediction
 LEARNED = 0.95  # of the best constant prediction's loss, or less: the network learned something
+NOWHERE = 1.25  # times that loss, or more: training went nowhere; labels of noise came to 1.15 at sensible rates
+FEW_STEPS = 20  # say nothing yet of what a run learns
+MOST_TARGETS = 2**20  # rows of y that are looked at
 
 
 class Watch:
     """Looks at the losses (without penalty) of a run and judges it in the end.
 
     It has diverged if the loss once grew far beyond that of the first batch, and in the end was no better than that of
-    the best constant prediction. Neither labels of noise nor rare classes look like that, which end near the constant
-    without such growth; rates that are too high do, also where the outputs end constant.
+    the best constant prediction. Labels of noise and rare classes do not look like that: they end near the constant
+    without such growth. Rates that are too high do, also where the outputs end constant.
+
+    It went nowhere if the loss of the last epoch is well above that constant's.
     """
 
     def __init__(self, sizes: np.ndarray):
@@ -26,36 +31,39 @@ class Watch:
         self.starts = starts[:-1] if len(starts) > 1 and len(sizes) - starts[-1] < together else starts
         self.sizes, self.rows = sizes, np.add.reduceat(sizes, self.starts)
         self.first, self.last = np.nan, np.nan
-        self.highest, self.highest_epoch = -np.inf, 0
+        self.highest, self.highest_epoch, self.steps = -np.inf, 0, 0
 
     def epoch(self, number: int, losses: np.ndarray) -> None:
         """Note the losses (steps,) of the batches of an epoch."""
         if np.isnan(self.first):
             self.first = float(losses[0])
+        self.steps += len(losses)
         means = np.add.reduceat(losses * self.sizes, self.starts) / self.rows
         if means.max() > self.highest:
             self.highest, self.highest_epoch = float(means.max()), number
         self.last = float(losses @ self.sizes) / float(self.sizes.sum())
 
-    def warning(self, y: np.ndarray, loss: int, k: int) -> str | None:
-        """What to say of the run, on targets y for k outputs, in case that it has diverged."""
-        if loss != f.POISSON and not self.highest > GROWTH * self.first:
-            return None  # so good runs do not look at y
-        weights, T = _distinct_rows(y, k)
+    def verdict(self, y: np.ndarray, loss: int, k: int) -> tuple[str, bool] | None:
+        """(what to say of the run, whether it has diverged), on targets y for k outputs; None of a good run."""
+        weights, T = _distinct_rows(y[:: max(1, len(y) // MOST_TARGETS)], k)
         least = _least_losses(T, loss)
-        constant = _row_losses(T, weights @ T, loss) - least
-        first, highest, last = (value - float(weights @ least) for value in (self.first, self.highest, self.last))
-        if last <= LEARNED * float(weights @ constant) or highest <= GROWTH * max(first, float(constant.max())):
-            return None
-        return diverged(first, highest, self.highest_epoch, "a smaller lr")
+        rows = _row_losses(T, weights @ T, loss) - least
+        constant, floor = float(weights @ rows), float(weights @ least)
+        first, highest, last = self.first - floor, self.highest - floor, self.last - floor
+        if last > LEARNED * constant and highest > GROWTH * max(first, float(rows.max())):
+            return diverged(first, highest, self.highest_epoch, "a smaller lr"), True
+        if last > NOWHERE * constant and constant > 0 and self.steps >= FEW_STEPS:
+            return no_better_than(constant, last), False
+        return None
 
 
 def _distinct_rows(y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(weights, rows): what labels or rows y hold, and the share of each; of labels every class comes but once."""
     if y.ndim == 2:
         return np.full(len(y), 1 / len(y)), as_rows(y, k)
-    classes, counts = np.unique(y, return_counts=True)
-    return counts / len(y), as_rows(classes, k)
+    counts = np.bincount(y)
+    classes = np.flatnonzero(counts)
+    return counts[classes] / len(y), as_rows(classes, k)
 
 
 def _least_losses(T: np.ndarray, loss: int) -> np.ndarray:

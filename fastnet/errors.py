@@ -47,6 +47,14 @@ def diverged(first: float, later: float, epoch: int, remedies: str) -> str:
     )
 
 
+def no_better_than(constant: float, last: float) -> str:
+    """The text of a warning: the loss of the best constant prediction, and that of the last epoch."""
+    return (
+        f"Training went nowhere: the loss of the last epoch is {last:.3g}, but {constant:.3g} is that of always giving "
+        "the same answer. Standardise X (and a regression's y), or choose a smaller lr or more epochs."
+    )
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Issue a warning for the line that called fastnet, however deep inside of it this is."""
     level, frame = 1, sys._getframe()

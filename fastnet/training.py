@@ -96,9 +96,9 @@ def train(
                 break
         if progress:
             progress.end()
-    if text := run.watch.warning(y, f.LOSSES[name], net.sizes[-1]):
-        history.diverged = True
-        warn(text, DivergenceWarning)
+    if verdict := run.watch.verdict(y, f.LOSSES[name], net.sizes[-1]):
+        text, history.diverged = verdict
+        warn(text, DivergenceWarning if history.diverged else UserWarning)
     return history
 
 

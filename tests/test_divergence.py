@@ -60,8 +60,10 @@ def test_a_regression_and_labels_that_are_not_exclusive(rng):
 
 
 def quiet(*arguments, **settings):
+    """Train; a run that went nowhere may say so, but not that it diverged."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Training went nowhere")
         history = train(*arguments, **settings)
     assert not history.diverged
     return history
@@ -77,6 +79,40 @@ def test_noise_and_rare_classes_do_not_diverge(rng, optimizer, batch_size, epoch
     quiet(X, rng.integers(0, 10, 500), init=init, epochs=epochs, batch_size=batch_size, optimizer=optimizer)
     history = quiet(X, rare, init=init, epochs=epochs, batch_size=batch_size, optimizer=optimizer)
     assert np.isfinite(history.epochs[-1].loss)
+
+
+def went_nowhere(*arguments, **settings):
+    """Whether a run that did not diverge says that it went nowhere."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        history = train(*arguments, **settings)
+    assert not history.diverged
+    return [str(warning.message)[:21] for warning in seen] == ["Training went nowhere"]
+
+
+@BACKENDS
+def test_a_table_that_is_not_standardised(rng, backend):
+    scale = 10.0 ** rng.integers(-3, 4, 30)
+    X = (rng.standard_normal((500, 30)) + 3) * scale
+    y = (X[:, 0] > 3 * scale[0]).astype(int)
+    assert went_nowhere(X, y, hidden="relu", epochs=9, backend=backend)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    assert not went_nowhere(X, y, hidden="relu", epochs=9, backend=backend)
+
+
+def test_values_far_from_zero(rng):
+    X = rng.standard_normal((500, 5))
+    y = 150 + X[:, 0]
+    assert went_nowhere(X, y, [5, 20, 1], "relu", "identity")
+    assert not went_nowhere(X, y - 150, [5, 20, 1], "relu", "identity", epochs=30)
+
+
+def test_noise_goes_nowhere_quietly(rng):
+    X = rng.standard_normal((2000, 20))
+    for k in (2, 10):
+        y = rng.integers(0, k, 2000)
+        for optimizer in (None, ema(0.5), fastnet.SGD(0.1)):
+            assert not went_nowhere(X, y, optimizer=optimizer, epochs=3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 30])
@@ -119,9 +155,9 @@ def test_a_run_has_diverged_if_its_loss_grew_and_it_learned_nothing():
     watch.epoch(1, np.array([2.0, 1.0]))
     watch.epoch(2, np.array([30.0, 10.0]))
     labels = np.arange(256) % 10
-    assert "went from 2 in the first batch to 30 in epoch 2" in watch.warning(labels, f.CROSS_ENTROPY, 10)
+    assert "went from 2 in the first batch to 30 in epoch 2" in watch.verdict(labels, f.CROSS_ENTROPY, 10)[0]
     watch.epoch(3, np.array([1.0, 1.0]))
-    assert watch.warning(labels, f.CROSS_ENTROPY, 10) is None
+    assert watch.verdict(labels, f.CROSS_ENTROPY, 10) is None
 
 
 def test_batches_of_few_rows_are_taken_together():

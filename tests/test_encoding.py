@@ -5,7 +5,8 @@ import pytest
 from engine_makers import Problem, pieces
 
 from fastnet import engine
-from fastnet.engine import encoding
+from fastnet.engine import encoding, strategy
+from fastnet.engine import inputs as engine_inputs
 from fastnet.functions import ADAM, MOMENTUM, SGD
 from fastnet.kernels.step.encode import BLOCK
 from fastnet.kernels.step.records import SKIP
@@ -33,11 +34,16 @@ def numbers(rng, n, d, dtype, density=0.1):
     return X.astype(dtype)
 
 
+def is_plain(found):
+    """Whether X reaches the kernels as it is, not encoded."""
+    return found.table[255] == found.table.dtype.type(255) * found.table.dtype.type(1 / 255)
+
+
 def runs(p, monkeypatch, **settings):
     """Losses, weights and moments from bytes and from floats."""
     found = []
     for least, kind in ((0, np.uint8), (2**62, p.X.dtype)):
-        monkeypatch.setattr(engine, "WORTHWHILE", least)
+        monkeypatch.setattr(encoding, "WORTHWHILE", least)
         stepper = p.stepper(engine, **settings)
         assert stepper.inputs.arrays[0].dtype == kind
         assert stepper.strategy.input == SKIP
@@ -77,9 +83,9 @@ def test_every_way_of_a_batch_through_the_first_layer(dtype, change, rng, monkey
     for threads in (1, 2, 3):
         for a, b in zip(*runs(p, monkeypatch, threads=threads), strict=True):
             assert (a == b).all()
-    monkeypatch.setattr(engine, "WORTHWHILE", 0)
+    monkeypatch.setattr(encoding, "WORTHWHILE", 0)
     gradients = [p.stepper(engine).gradient(p.order, 0.1, 0.2)]
-    monkeypatch.setattr(engine, "WORTHWHILE", 2**62)
+    monkeypatch.setattr(encoding, "WORTHWHILE", 2**62)
     gradients.append(p.stepper(engine).gradient(p.order, 0.1, 0.2))
     assert gradients[0][:2] == gradients[1][:2]
     assert (gradients[0][2] == gradients[1][2]).all()
@@ -89,7 +95,7 @@ def test_large_sets_go_without_halves_as_bytes_and_as_floats(rng, monkeypatch):
     p = pieces(BASE.but(rule=SGD, n=300, batch_size=128, sizes=(784, 64, 10)))
     p.X = DISGUISES["quotients"](numbers(rng, *p.X.shape, "float32"))
     for far, halves in ((p.X.size, True), (p.X.size - 1, False)):
-        monkeypatch.setattr(engine, "FAR", far)
+        monkeypatch.setattr(strategy, "FAR", far)
         assert p.stepper(engine).strategy.halves == halves
         for a, b in zip(*runs(p, monkeypatch, threads=2), strict=True):
             assert (a == b).all()
@@ -168,16 +174,16 @@ def test_other_floats_are_trained_on_as_they_are(rng, monkeypatch):
     p.X = DISGUISES["quotients"](numbers(rng, 300, 130, "float32"))
     p.X[1, 5] = 0.3
     monkeypatch.setattr(encoding, "SAMPLE", 130 * 100)
-    monkeypatch.setattr(engine, "WORTHWHILE", 0)
+    monkeypatch.setattr(encoding, "WORTHWHILE", 0)
     assert encoding.find_palette(p.X) is not None
     stepper = p.stepper(engine)
-    assert stepper.inputs.table is None
+    assert is_plain(stepper.inputs)
     assert stepper.inputs.arrays[0].dtype == np.float32
     assert np.isfinite(stepper.run(p.order, p.coefficients)).all()
 
 
 def test_files_in_memory_pixels_and_dense_data_are_left_alone(rng, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "WORTHWHILE", 0)
+    monkeypatch.setattr(encoding, "WORTHWHILE", 0)
     X = numbers(rng, 300, 130, "float32")
     p = pieces(BASE.but(n=300))
     X.tofile(tmp_path / "X")
@@ -186,17 +192,17 @@ def test_files_in_memory_pixels_and_dense_data_are_left_alone(rng, tmp_path, mon
         assert encoding.is_mapped(form)
         p.X = form
         p.order = np.arange(len(form))
-        assert p.stepper(engine).inputs.table is None
+        assert is_plain(p.stepper(engine).inputs)
     for form in (X, X[5:], mapped + 0, np.array(mapped), np.frombuffer(X.tobytes(), np.float32).reshape(300, 130)):
         assert not encoding.is_mapped(form)
     for form in (X.astype(np.uint8), numbers(rng, 300, 130, "float32", density=0.8)):
         p.X = form
         stepper = p.stepper(engine)
-        assert stepper.inputs.table is None
+        assert is_plain(stepper.inputs)
         assert stepper.inputs.data.dtype == form.dtype
     p.X = X
     p.X.flags.writeable = False
-    assert p.stepper(engine).inputs.table is not None
+    assert not is_plain(p.stepper(engine).inputs)
 
 
 def test_an_estimator_encodes_once(rng, monkeypatch):
@@ -209,12 +215,12 @@ def test_an_estimator_encodes_once(rng, monkeypatch):
         calls.append(1)
         return encoding.encoded(*arguments)
 
-    monkeypatch.setattr(engine, "encoded", counted)
+    monkeypatch.setattr(engine_inputs, "encoded", counted)
     X = DISGUISES["quotients"](numbers(rng, 300, 130, "float32"))
     y = rng.integers(3, size=300)
     models = []
     for least in (0, 2**62):
-        monkeypatch.setattr(engine, "WORTHWHILE", least)
+        monkeypatch.setattr(encoding, "WORTHWHILE", least)
         model = MLPClassifier((20,), max_iter=5, random_state=0, tol=0, n_iter_no_change=99)
         with pytest.warns(UserWarning, match="Maximum iterations"):
             models.append(model.fit(X, y))

@@ -95,10 +95,12 @@ def choose_output(data: "Dataset", quiet: bool) -> str:
 
     assert data.y is not None
     if not data.holds_values:
-        if data.class_names is None and data.n_classes > max(100, len(data) // 10):
-            text = f"y of {data.name} is taken for labels of {data.n_classes} classes"
-            terminal.warning(f"{text}: if its numbers are values, pass --output identity")
-        return "softmax"
+        if data.class_names is not None or data.n_classes <= max(100, len(data) // 10):
+            return "softmax"
+        if not quiet:
+            print(f"y holds numbers up to {data.n_classes - 1}, more than there could be classes of {len(data)} rows:")
+            print("a regression (--output identity; --output softmax takes them for classes)")
+        return "identity"
     if (data.y == np.floor(data.y)).all():
         raise UsageError(
             f"y of {data.name} holds whole numbers that are not labels, which count from 0 or are one-hot rows: "
