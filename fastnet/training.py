@@ -255,8 +255,9 @@ def _reported_compilation(progress: Any, backend: str):
     from fastnet.kernels.compile.cache import listeners
 
     def once(kernel):
-        listeners.remove(once)
-        progress.compiling()
+        with contextlib.suppress(ValueError):  # another thread was first
+            listeners.remove(once)
+            progress.compiling()
 
     listeners.append(once)
     try:

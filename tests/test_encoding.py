@@ -106,17 +106,17 @@ def test_large_sets_go_without_halves_as_bytes_and_as_floats(rng, monkeypatch):
 def test_codes(dtype, n, rng):
     k = numbers(rng, n, 1, dtype, density=0.5)
     X = DISGUISES["quotients"](k)
-    scale, table = encoding.find_palette(X)
+    table, inverse = encoding.find_palette(X)
     assert table.dtype == dtype
     for threads in (1, 2, 3):
-        codes = encoding.encoded(X.ravel(), (scale, table), threads)
+        codes = encoding.encoded(X.ravel(), (table, inverse), threads)
         assert codes.dtype == np.uint8
         assert (codes == k.ravel()).all()
         for wrong in (np.nan, np.inf, -np.inf, -1.0, 1.5 / 255, 256 / 255, 1e30, -1e30, np.nextafter(X[0, 0], 2)):
             for place in {0, n // 2, n - 1}:
                 spoiled = X.ravel().copy()
                 spoiled[place] = wrong
-                assert encoding.encoded(spoiled, (scale, table), threads) is None
+                assert encoding.encoded(spoiled, (table, inverse), threads) is None
 
 
 def test_codes_of_more_than_one_call(rng, monkeypatch):
@@ -131,7 +131,7 @@ def test_codes_of_more_than_one_call(rng, monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("disguise", ["quotients", "products", "raw", "ones"])
 def test_values_that_the_sample_lacks(dtype, disguise, rng, monkeypatch):
-    monkeypatch.setattr(encoding, "SAMPLE", 10_000)  # half of the rows
+    monkeypatch.setattr(encoding, "FIRST_LOOK", 10_000)  # half of the rows
     k = np.zeros((1000, 20), dtype)
     k[:, 0] = 1
     k[rng.permutation(1000)[:256], 7] = np.arange(256)
@@ -173,7 +173,7 @@ def test_other_floats_are_trained_on_as_they_are(rng, monkeypatch):
     p = pieces(BASE.but(n=300, batch_size=33))
     p.X = DISGUISES["quotients"](numbers(rng, 300, 130, "float32"))
     p.X[1, 5] = 0.3
-    monkeypatch.setattr(encoding, "SAMPLE", 130 * 100)
+    monkeypatch.setattr(encoding, "FIRST_LOOK", 130 * 100)
     monkeypatch.setattr(encoding, "WORTHWHILE", 0)
     assert encoding.find_palette(p.X) is not None
     stepper = p.stepper(engine)

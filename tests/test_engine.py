@@ -1,5 +1,7 @@
 """The compiled Stepper against the oracle's, over networks, data, losses, rules and batches; and its bits."""
 
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -248,3 +250,49 @@ def test_steady_state_allocates_next_to_nothing():
         tracemalloc.stop()
     assert after - before < 1000
     assert peak - before < 12_000  # losses and coefficients of a call: 20 steps of some 200 bytes
+
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from fastnet import engine
+from fastnet.functions import CROSS_ENTROPY, MOMENTUM, SIGMOID, SOFTMAX
+
+def guarded(a):
+    \"\"\"A copy of an array that ends where a page begins that nobody may read.\"\"\"
+    page = mmap.PAGESIZE
+    room = -(-a.nbytes // page) * page
+    memory = mmap.mmap(-1, room + page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + room), page, 0) == 0
+    copy = np.frombuffer(memory, a.dtype, a.size, room - a.nbytes).reshape(a.shape)
+    copy[:] = a
+    return copy
+
+rng = np.random.default_rng(138)
+for d, filled, dtype in ((128, 32, "float32"), (141, 13, "float32"), (160, 32, "float64"), (300, 20, "float32")):
+    X = np.zeros((256, d), np.uint8)
+    X[:, -filled:] = rng.integers(1, 256, size=(256, filled))
+    sizes, y = [d, 128, 10], rng.integers(0, 10, 256)
+    params = (0.1 * rng.standard_normal(sum((a + 1) * b for a, b in zip(sizes, sizes[1:])))).astype(dtype)
+    found = []
+    for form in (X, guarded(X)):
+        p = params.copy()
+        network = sizes, [SIGMOID, SOFTMAX], p
+        stepper = engine.Stepper(*network, form, y, loss=CROSS_ENTROPY, rule=MOMENTUM, batch_size=256)
+        assert stepper.strategy.halves
+        half = int(stepper.workspace.plan["half"])
+        assert min(half, d - half) >= 64, half
+        coefficients = np.array([[1 / 256, 0, 0, 0.9, 1, 0.1, 0]])
+        stepper.run(np.arange(256), coefficients)
+        stepper.store()
+        found.append(p)
+    assert np.array_equal(*found)
+print("done")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects a page by mprotect")
+def test_halves_of_lopsided_data_read_nothing_beyond_x():
+    done = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True)
+    assert done.stdout == "done\n", f"exit code {done.returncode}: {done.stdout}{done.stderr}"

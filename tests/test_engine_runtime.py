@@ -339,6 +339,12 @@ def test_the_pace_is_that_of_the_quicker_number_of_threads():
     assert sum(steps for parts in tried for threads, steps in parts if threads == 2) <= 80 + 3 * 10
 
 
+def test_a_run_of_no_steps_changes_no_pace():
+    pace = Pace(2)
+    for _ in range(40):
+        assert pace.parts(0) == [(2, 0)]
+
+
 def test_the_number_of_numba_threads_is_restored():
     before = numba.get_num_threads()
     numba.set_num_threads(1)

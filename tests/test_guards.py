@@ -49,6 +49,9 @@ REMOVALS = {
     import llvmlite.binding as llvm
     find = llvm.address_of_symbol
     llvm.address_of_symbol = lambda name: None if name == "get_num_threads" else find(name)""",
+    "the name of the CPU": """
+    from numba.core.codegen import CPUCodegen
+    del CPUCodegen.magic_tuple""",
     "what makes kernels of files": """
     from numba.core.compiler import CompileResult
     del CompileResult._rebuild""",
@@ -56,7 +59,6 @@ REMOVALS = {
     from numba.core.compiler import CompileResult
     del CompileResult._reduce""",
 }
-SILENT = ("nothing", "what makes kernels of files")
 
 
 def run(removal: str, folder) -> list[str]:
@@ -79,7 +81,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("removal", REMOVALS)
 def test_training_goes_on(removal, whole, tmp_path):
     weights, kept = whole
-    lines = run(removal, kept if removal in SILENT else tmp_path)
+    lines = run(removal, kept if removal in ("nothing", "what makes kernels of files") else tmp_path)
     assert lines[0] == weights
-    assert len(lines) == (1 if removal in SILENT else 2), lines
+    assert len(lines) == (1 if removal == "nothing" else 2), lines
     assert all(line.startswith("RuntimeWarning Numba") for line in lines[1:])

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet import machine, settings, terminal
+from fastnet import machine, settings
 from fastnet.cli import files, loading, matching
 from fastnet.cli.parser import Commands, rows_or_fraction
 from fastnet.cli.settings import add_settings

@@ -1,8 +1,8 @@
 """The Numba side of the driver: a Stepper and an Evaluator over the compiled kernels, and single predictions.
 
 strategy decides everything that bits depend on. inputs bring X and y to the kernels' form (encoding: floats as bytes).
-layout and workspace say where weights, records and buffers lie. threads choose how many threads run, which changes no
-bit. `fastnet.reference` has the same Stepper in plain NumPy.
+layout and workspace say where weights, records and buffers lie; task says what steps do. threads choose how many
+threads run, which changes no bit. `fastnet.reference` has the same Stepper in plain NumPy.
 """
 
 from fastnet.engine.evaluator import Evaluator, classify, predict

@@ -17,7 +17,7 @@ from fastnet.kernels.step.encode import encode
 # Elements of X from which encoding pays. One pass over 1.2 million elements, as by partial_fit, takes as long either
 # way (784-64-10: 2.3 ms); five passes over a million are 25 % faster with bytes.
 WORTHWHILE = 2**20
-SAMPLE = 2**15  # elements looked at first
+FIRST_LOOK = 2**15  # elements
 PAGE = 2**12  # bytes
 
 
@@ -35,32 +35,32 @@ def is_worthwhile(X: np.ndarray) -> bool:
     return X.dtype.kind == "f" and X.size >= WORTHWHILE and not is_mapped(X)
 
 
-def find_palette(X: np.ndarray) -> tuple[np.floating, np.ndarray] | None:
-    """(scale, table) such that table[x scale, rounded] may well be x for every x of X (n, d); None if there is none.
+def find_palette(X: np.ndarray) -> tuple[np.ndarray, np.floating] | None:
+    """(table, inverse) such that table[x inverse, rounded] may well be x for every x of X (n, d), or None.
 
     A sample of the rows decides. table : (256,) of the dtype of X.
     """
     number = X.dtype.type
-    sample = X[:: max(1, X.size // SAMPLE)]
+    sample = X[:: max(1, X.size // FIRST_LOOK)]
     values = sample[sample != 0]
     # Code 1 is the smallest value. NaN, negative and denormal ones (which the kernels take for zero) end here.
     if not values.size or not values.min() >= np.finfo(X.dtype).tiny:
         return None
     smallest = values.min()
-    scale = number(1) / smallest
-    if float(values.max()) * float(scale) > 255.4:
+    inverse = number(1) / smallest
+    if float(values.max()) * float(inverse) > 255.4:
         return None
-    codes = (values * scale + number(0.5)).astype(np.uint8)
+    codes = (values * inverse + number(0.5)).astype(np.uint8)
     # Codes that are not in the sample are worth a quotient or a product, whichever suits the others.
     k = np.arange(256).astype(X.dtype)
-    table = k / max(number(1), np.rint(scale))
+    table = k / max(number(1), np.rint(inverse))
     if (table[codes] != values).any():
         table = k * smallest
     table[codes] = values
-    return None if (table[codes] != values).any() else (scale, table)
+    return None if (table[codes] != values).any() else (table, inverse)
 
 
-def encoded(X: np.ndarray, palette: tuple[np.floating, np.ndarray], threads: int) -> np.ndarray | None:
+def encoded(X: np.ndarray, palette: tuple[np.ndarray, np.floating], threads: int) -> np.ndarray | None:
     """uint8 codes (n,) with table[codes] == X (n,), or None if the palette does not hold all of X."""
     codes, wrong = np.empty(X.shape, np.uint8), np.zeros(1, np.uint8)
     # One thread asks for the pages. Two threads get other pages in each fit, and every page has to come from the host

@@ -5,12 +5,14 @@ import numpy as np
 from fastnet.engine.inputs import Inputs, Targets, as_writable
 from fastnet.engine.layout import round_up
 from fastnet.engine.strategy import Strategy, way_through
+from fastnet.engine.task import Task
 from fastnet.engine.threads import choose_threads, run_parallel, usable
-from fastnet.engine.workspace import Rules, Workspace
+from fastnet.engine.workspace import Workspace
 from fastnet.functions import CROSS_ENTROPY, SGD, SIGMOID
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.kernels.step.predict import predict_rows
 from fastnet.kernels.step.predict_few import predict_few
+from fastnet.kernels.step.records import Batch
 from fastnet.kernels.vector import library
 from fastnet.kernels.vector.transpose import SIDE
 
@@ -30,7 +32,7 @@ class Evaluator:
         way = way_through(self.inputs, self.sizes[1], self.dtype.itemsize)
         strategy = Strategy(way, chunk_rows=rows * self.threads)
         self.workspace = Workspace(
-            self.sizes, self.activations, strategy, Rules(loss, SGD), self.inputs, self.threads, trains=False
+            self.sizes, self.activations, strategy, Task(loss, SGD), self.inputs, self.threads, trains=False
         )
 
     def outputs(self, params: np.ndarray) -> np.ndarray:
@@ -65,7 +67,7 @@ class Evaluator:
             np.empty(0, np.int64) if classes is None else classes,
             np.empty(0, self.dtype) if row_loss is None else row_loss,
         )
-        batch = (*self.inputs.arrays, t.labels, t.rows, w.memory[:0])
+        batch = tuple(Batch(*self.inputs.arrays, t.labels, t.values, w.memory[:0]))
         run_parallel(threads, predict_rows, results, w.buffers, batch, w.tables(threads), self.inputs.rows, threads)
 
 

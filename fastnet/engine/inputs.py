@@ -4,7 +4,7 @@ import numpy as np
 
 from fastnet.engine.encoding import encoded, find_palette, is_worthwhile
 
-SAMPLE = 512  # rows looked at to measure density
+DENSITY_ROWS = 512  # looked at to measure density
 
 
 class Inputs:
@@ -25,20 +25,23 @@ class Inputs:
         else:
             self.data = np.asarray(X).reshape(-1)
             self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
-            sample = np.asarray(X[:: max(1, self.rows // SAMPLE)])
+            sample = np.asarray(X[:: max(1, self.rows // DENSITY_ROWS)])
             self.densities = np.count_nonzero(sample, axis=0) / max(1, len(sample))
         self.density = self.densities.mean()
         # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
-        self.arrays = tuple(as_writable(a) for a in (self.data, self.indices, self.indptr))
+        self.arrays: tuple[np.ndarray, np.ndarray, np.ndarray]
+        self.arrays = as_writable(self.data), as_writable(self.indices), as_writable(self.indptr)
 
     def encode(self, threads: int) -> None:
-        """Take bytes in place of floats that are worth no more than 256 values, where zeros are skipped."""
+        """Replace floats of at most 256 values by codes and a table. For SKIP only: `gather` wants bytes worth k times
+        the same.
+        """
         X = self.data.reshape(self.rows, self.width)
         if not is_worthwhile(X) or (palette := find_palette(X)) is None:
             return
         codes = encoded(self.arrays[0], palette, threads)
         if codes is not None:
-            self.table, self.data, self.arrays = palette[1], codes, (codes, *self.arrays[1:])
+            self.table, self.data, self.arrays = palette[0], codes, (codes, *self.arrays[1:])
 
     def entries(self, order: np.ndarray, batch_size: int, chunk_rows: int) -> int:
         """Most entries of a CSR matrix that a chunk of the batches in ``order`` holds; a row may come up many times."""
@@ -53,12 +56,12 @@ class Inputs:
 
 
 class Targets:
-    """Labels (n,) int64 or rows (n, k), as two arrays of which one is empty."""
+    """Labels int64 (n,) or values (n, k), as two arrays of which one is empty."""
 
     def __init__(self, targets, dtype):
         labelled = targets.ndim == 1
         self.labels = as_writable(targets) if labelled else np.zeros(0, np.int64)
-        self.rows = np.zeros(0, dtype) if labelled else as_writable(np.ascontiguousarray(targets, dtype)).reshape(-1)
+        self.values = np.zeros(0, dtype) if labelled else as_writable(np.ascontiguousarray(targets, dtype)).reshape(-1)
 
 
 class _Interface:

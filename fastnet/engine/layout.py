@@ -119,3 +119,9 @@ class Offsets:
         start = self.end
         self.end += round_up(n, self.unit)
         return start
+
+
+def cut_by_work(work: np.ndarray, n: int) -> np.ndarray:
+    """Bounds (n + 1,) that cut a run of units into n runs of about the same work, which is positive."""
+    done = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
+    return np.abs(done[:, None] - np.linspace(0, 1, n + 1)).argmin(0)

@@ -7,10 +7,11 @@ import numpy as np
 from fastnet.engine.inputs import Inputs, Targets, as_writable
 from fastnet.engine.layout import plain_views
 from fastnet.engine.strategy import CHUNK, training_strategy
+from fastnet.engine.task import Task
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
-from fastnet.engine.workspace import Rules, Workspace
+from fastnet.engine.workspace import Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
-from fastnet.kernels.step.records import SKIP, STORE
+from fastnet.kernels.step.records import SKIP, STORE, Batch
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
 from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
@@ -26,17 +27,18 @@ class Stepper:
     targets : int64 (n,) or like params (n, k).
     weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
-    rules : the fields of fastnet.engine.workspace.Rules; loss and rule are needed.
-    rows_seen : rows trained on before the next step: by their numbers dropout is drawn.
-    moments : the rule's moments, flat vectors laid out like params.
+    task : the fields of fastnet.engine.task.Task; loss and rule are needed.
+
+    Attributes: rows_seen, rows trained on before the next step, by whose numbers dropout is drawn; moments, those of
+    the rule, flat vectors laid out like params.
     """
 
     def __init__(
-        self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255, **rules
+        self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255, **task
     ):
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
-        self.rules = Rules(**rules)
+        self.task = Task(**task)
         self.rows_seen = 0
         self.inputs, self.targets = Inputs(X, params.dtype, scale), Targets(targets, params.dtype)
         self.weight = np.zeros(0, params.dtype) if weight is None else as_writable(np.ascontiguousarray(weight))
@@ -46,9 +48,9 @@ class Stepper:
         self.strategy = training_strategy(self.sizes, params.dtype.itemsize, self.inputs, self.batch_size)
         if self.strategy.input == SKIP:
             self.inputs.encode(usable(self.threads))
-        self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.rules.rule]))
+        self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
-        self._allocate(keep_gradient=self.batch_size > CHUNK or self.rules.max_norm is not None, entries=every)
+        self._allocate(keep_gradient=self.batch_size > CHUNK or self.task.max_norm is not None, entries=every)
 
     def load(self) -> None:
         """Take weights and moments from `params` and `moments`."""
@@ -65,13 +67,13 @@ class Stepper:
         order : int64, numbers of rows of X. coefficients : float64 (steps, N_COEFFICIENTS).
         Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
         """
-        action = self.strategy.action(self.rules.rule, self.rules.max_norm is not None, coefficients)
+        action = self.strategy.action(self.task.rule, self.task.max_norm is not None, coefficients)
         losses = self._run(order, coefficients, self.batch_size, action)
         self.rows_seen += min(len(order), len(coefficients) * self.batch_size)
         return losses
 
     def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
-        """(loss, penalty, gradient) of the rows of ``order`` as one batch; nothing is updated."""
+        """(loss, penalty, gradient) of the rows of ``order`` as one batch. No step is taken; it stores, as `store`."""
         if not self._keeps_gradient:
             self._allocate_again(keep_gradient=True, entries=self.entries)
         coefficients = np.zeros((1, N_COEFFICIENTS))
@@ -97,7 +99,7 @@ class Stepper:
     def _allocate(self, keep_gradient: bool, entries: int) -> None:
         self.entries = entries
         self.workspace = Workspace(
-            self.sizes, self.activations, self.strategy, self.rules, self.inputs, self.threads,
+            self.sizes, self.activations, self.strategy, self.task, self.inputs, self.threads,
             keep_gradient=keep_gradient, entries=entries,
         )  # fmt: skip
         self.load()
@@ -116,7 +118,7 @@ class Stepper:
             start, part = time.perf_counter(), slice(step, step + steps)
             part_of_order = order[step * batch_size : (step + steps) * batch_size]
             self._train(losses[part], part_of_order, rows[part], batch_size, step * batch_size, action, usable(threads))
-            if self.pace and steps:
+            if self.pace and steps and action != STORE:
                 self.pace.took(threads, steps, time.perf_counter() - start)
             step += steps
         return losses
@@ -134,7 +136,7 @@ class Stepper:
     def _train(self, losses, order, rows, batch_size, done, action, threads) -> None:
         """Steps on ``threads`` threads, ``done`` rows into a run."""
         w, t = self.workspace, self.targets
-        batch = (*self.inputs.arrays, t.labels, t.rows, self.weight)
+        batch = tuple(Batch(*self.inputs.arrays, t.labels, t.values, self.weight))
         run_parallel(
             threads, train_steps, losses, w.buffers, batch, w.tables(threads), order, rows, batch_size,
             self.rows_seen + done, action,

@@ -1,19 +1,27 @@
-"""All that decides the order of sums, and so the bits of a run. Nothing here looks at threads, timings or the load."""
+"""All that decides the order of sums, and so the bits of a run. Nothing here looks at this machine's threads or load.
+
+Whoever changes a constant of this file changes bits.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastnet.engine.inputs import Inputs
-from fastnet.engine.layout import round_up
-from fastnet.engine.threads import busy_threads
+from fastnet.engine.layout import cut_by_work, round_up
 from fastnet.functions import DECAY, L2, SGD
 from fastnet.kernels.compile.target import lanes_of
 from fastnet.kernels.step.records import DENSE, LISTS, SCATTER, SKIP, UPDATE
 from fastnet.kernels.vector.nonzero import BITS, COMPRESS
 from fastnet.kernels.vector.transpose import SIDE
 
+if TYPE_CHECKING:
+    from fastnet.engine.inputs import Inputs
+
+# FLOPs of a step that are worth a further thread; the three parallel regions of a step cost about 5 us.
+WORK_PER_THREAD = 4e6
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
 CHUNK = 256
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_update`).
@@ -22,6 +30,14 @@ SCATTER_ROWS = 64
 # split in halves, because both threads would look up every row (six million rows of 784 pixels: 44 ms for 60 000 of
 # them whole, 49 in halves).
 FAR = 2**31
+
+
+EMPTY = 0.1  # an input that is always zero still costs this share of one that never is
+
+
+def busy_threads(sizes: Sequence[int], rows: int) -> int:
+    """As many threads as the work of a step of ``rows`` rows keeps busy, however many there are."""
+    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // WORK_PER_THREAD))
 
 
 def skip_threshold(vectors: int) -> float:
@@ -33,7 +49,7 @@ def skip_threshold(vectors: int) -> float:
     return by_vectors[min(vectors, 3) - 1]
 
 
-def way_through(inputs: Inputs, fan_out: int, itemsize: int) -> int:
+def way_through(inputs: "Inputs", fan_out: int, itemsize: int) -> int:
     """DENSE, SKIP or LISTS: how the first layer, ``fan_out`` wide, goes through these inputs."""
     if inputs.is_csr:
         return LISTS
@@ -66,10 +82,10 @@ class Strategy:
         return SCATTER if plain and self.scatters else UPDATE
 
 
-def training_strategy(sizes: Sequence[int], itemsize: int, inputs: Inputs, batch_size: int) -> Strategy:
+def training_strategy(sizes: Sequence[int], itemsize: int, inputs: "Inputs", batch_size: int) -> Strategy:
     """For steps on batches of ``batch_size`` rows."""
     way = way_through(inputs, sizes[1], itemsize)
-    # Halves pay where every chunk ends with an update, and the weights move.
+    # Halves pay where a batch is one chunk: W changes after each chunk, and would travel between the caches.
     halves = (
         way != LISTS
         and inputs.width >= 2 * BITS
@@ -79,3 +95,14 @@ def training_strategy(sizes: Sequence[int], itemsize: int, inputs: Inputs, batch
     )
     scatters = way == SKIP and batch_size <= SCATTER_ROWS
     return Strategy(way, round_up(min(batch_size, CHUNK), SIDE), halves, scatters)
+
+
+def first_half(work: np.ndarray, fan_in: int, height: int) -> int:
+    """How many units of the first layer, in order, have about half of its ``work``: the inputs of the first half.
+
+    height : inputs of a unit. In large layers neither half has fewer than BITS inputs, the most that kernels look at
+    together.
+    """
+    middle = int(cut_by_work(work, 2)[1])
+    least, most = -(-BITS // height), (fan_in - BITS) // height
+    return min(max(middle, least), most) if least <= most else middle

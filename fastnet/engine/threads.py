@@ -4,13 +4,11 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numba
 
-# FLOPs of a step that are worth a further thread; its three parallel regions cost about 5 us.
-WORK_PER_THREAD = 4e6
+from fastnet.engine.strategy import busy_threads
 
 
 class _Process:
@@ -39,13 +37,8 @@ def available_threads() -> int:
     return 1 if _process.lost_threads else numba.config.NUMBA_NUM_THREADS
 
 
-def busy_threads(sizes: Sequence[int], rows: int) -> int:
-    """As many threads as the work of a step of ``rows`` rows keeps busy."""
-    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // WORK_PER_THREAD))
-
-
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
-    """The same, and no more than there are."""
+    """Threads for a step of ``rows`` rows: as many as it keeps busy, and at most those that there are."""
     return min(available_threads(), busy_threads(sizes, rows))
 
 
@@ -78,6 +71,7 @@ class Pace:
     """
 
     AGAIN = 16  # runs after which the other choice is tried
+    FIRST_TRIAL = 2  # the run with the first trial: a first run may include compilation
     TRIAL = 8  # a trial gets one in so many steps of a run
 
     def __init__(self, threads: int):
@@ -89,7 +83,7 @@ class Pace:
         other = next((t for t in self.seconds if t != self.best), self.best)
         trial = max(1, steps // self.TRIAL)
         self.runs += 1
-        if other == self.best or trial == steps or self.runs % self.AGAIN != 2:
+        if other == self.best or trial >= steps or self.runs % self.AGAIN != self.FIRST_TRIAL:
             return [(self.best, steps)]
         return [(other, trial), (self.best, steps - trial)]
 

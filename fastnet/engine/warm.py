@@ -23,7 +23,7 @@ def warmup(dtypes: tuple[str, ...] = ("float32",)) -> None:
         for X in (np.zeros((2, 2), np.uint8), np.zeros((2, 2), dtype)):
             _warm_training(dtype, X)
             _warm_prediction(dtype, X)
-        encoded(np.zeros(1, dtype), (np.dtype(dtype).type(1), np.zeros(256, dtype)), 1)
+        encoded(np.zeros(1, dtype), (np.zeros(256, dtype), np.dtype(dtype).type(1)), 1)
 
 
 def _warm_training(dtype: str, X: np.ndarray) -> None:

@@ -5,48 +5,22 @@ Kernels find their way by records of offsets (fastnet.kernels.step.records).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from fastnet.engine.inputs import Inputs
-from fastnet.engine.layout import Offsets, aligned, layout, pack, round_up, row_stride, unpack
-from fastnet.engine.strategy import Strategy
+from fastnet.engine.layout import Offsets, aligned, cut_by_work, layout, pack, round_up, row_stride, unpack
+from fastnet.engine.strategy import EMPTY, Strategy, first_half
+from fastnet.engine.task import Task
 from fastnet.functions import MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
-from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Tables
+from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Buffers, Tables
 from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.walk import WIDEST
 
 COPIED = 1.2  # updating a row of W that has a transposed copy costs this many times a row that has none
-EMPTY = 0.1  # an input that is always zero still costs this share of one that never is
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What steps do with a batch, but for the coefficients that each of them gets.
-
-    loss, rule : codes of fastnet.functions.
-    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
-    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
-    dropout : chance of a hidden neuron to be left out for a row, drawn from ``seed`` and the number of that row among
-        all rows trained on.
-    """
-
-    loss: int
-    rule: int
-    clip_loss: bool = False
-    max_norm: float | None = None
-    dropout: float = 0.0
-    seed: int = 0
-
-
-def cut_by_work(work: np.ndarray, n: int) -> np.ndarray:
-    """Bounds (n + 1,) that cut a run of units into n runs of about the same work, which is positive."""
-    done = np.concatenate([[0.0], np.cumsum(work)]) / work.sum()
-    return np.abs(done[:, None] - np.linspace(0, 1, n + 1)).argmin(0)
 
 
 class Workspace:
@@ -62,7 +36,7 @@ class Workspace:
         sizes: Sequence[int],
         activations: Sequence[int],
         strategy: Strategy,
-        rules: Rules,
+        task: Task,
         inputs: Inputs,
         threads: int,
         *,
@@ -79,35 +53,36 @@ class Workspace:
         self.plan = self.plans[0]
 
         offsets = Offsets(dtype.itemsize)
-        self._place_weights(offsets, rules, keep_gradient)
-        self._place_constants(offsets, rules)
+        self._place_weights(offsets, task, keep_gradient)
+        self._place_constants(offsets, task)
         self.scratch = offsets.end  # all that follows is written before it is read
-        self._describe(activations, strategy, rules)
-        skips = strategy.input != DENSE
-        work = self._make_units(inputs.densities + EMPTY if skips else np.ones(sizes[0]))
+        self._describe(activations, strategy, task)
+        sparse = strategy.input != DENSE
+        self.units, work, self.half = self._units(inputs.densities + EMPTY if sparse else np.ones(sizes[0]))
         self._place_scratch(offsets, strategy, threads, entries, trains)
         self.splits = {n: cut_by_work(work, n) for n in {threads, 1}}
 
         self.memory = aligned(offsets.end, dtype)
-        self._fill_constants(inputs.table, rules)
+        self._fill_constants(inputs.table, task)
         self._make_buffers(strategy, entries)
         for records in (self.plans, self.layers, self.units):
             records.flags.writeable = False
+        self.plan = self.plans[0]  # a view that cannot be written either
 
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:
         """As kernels take them."""
-        return self.memory, self.flags, self.samples, self.lists
+        return tuple(Buffers(self.memory, self.flags, self.samples, self.lists))
 
     def tables(self, threads: int) -> tuple[np.ndarray, ...]:
         """As kernels take them, to run on so many threads: as many as were asked for, or one."""
         return tuple(Tables(self.plans, self.layers, self.units, self.splits[threads]))
 
-    def _place_weights(self, offsets: Offsets, rules: Rules, keep_gradient: bool) -> None:
+    def _place_weights(self, offsets: Offsets, task: Task, keep_gradient: bool) -> None:
         """Packed weights first, then what is laid out as they are, then the transposed copies."""
         plan, width = self.plan, self.width
-        offsets.take((1 + MOMENTS[rules.rule]) * self.packed)
-        plan["moments"] = self.packed if MOMENTS[rules.rule] else 0
+        offsets.take((1 + MOMENTS[task.rule]) * self.packed)
+        plan["moments"] = self.packed if MOMENTS[task.rule] else 0
         plan["gradient"] = offsets.take(self.packed) if keep_gradient else 0
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["fan_in"], row["fan_out"], row["vectors"] = layer.fan_in, layer.fan_out, layer.vectors
@@ -116,25 +91,25 @@ class Workspace:
                 row["transposed_stride"] = round_up(layer.fan_out, width) * width
                 row["transposed"] = offsets.take(-(-layer.fan_in // width) * int(row["transposed_stride"]))
 
-    def _place_constants(self, offsets: Offsets, rules: Rules) -> None:
-        self.plan["table"] = offsets.take(256)
+    def _place_constants(self, offsets: Offsets, task: Task) -> None:
+        self.plan["byte_values"] = offsets.take(256)
         self.plan["zeros"] = offsets.take(round_up(self.sizes[-1], self.lanes))
-        self.plan["loss_bounds"] = offsets.take(3) if rules.clip_loss else 0
-        self.plan["max_norm"] = offsets.take(1) if rules.max_norm else 0
+        self.plan["loss_bounds"] = offsets.take(3) if task.clip_loss else 0
+        self.plan["max_norm"] = offsets.take(1) if task.max_norm else 0
 
-    def _fill_constants(self, table: np.ndarray, rules: Rules) -> None:
+    def _fill_constants(self, table: np.ndarray, task: Task) -> None:
         memory, number = self.memory, self.memory.dtype
-        memory[int(self.plan["table"]) :][:256] = table
-        if rules.clip_loss:
+        memory[int(self.plan["byte_values"]) :][:256] = table
+        if task.clip_loss:
             eps = np.finfo(number).eps
             memory[int(self.plan["loss_bounds"]) :][:3] = -np.log1p(-eps), -np.log(eps), eps
-        if rules.max_norm:
-            memory[self.plan["max_norm"]] = rules.max_norm
+        if task.max_norm:
+            memory[self.plan["max_norm"]] = task.max_norm
 
-    def _describe(self, activations: Sequence[int], strategy: Strategy, rules: Rules) -> None:
+    def _describe(self, activations: Sequence[int], strategy: Strategy, task: Task) -> None:
         plan = self.plan
-        plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), rules.rule, rules.loss
-        plan["dropout"], plan["seed"] = drop_threshold(rules.dropout), rules.seed
+        plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
+        plan["dropout"], plan["seed"] = drop_threshold(task.dropout), task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
         self.layers["activation"] = activations
 
@@ -170,26 +145,26 @@ class Workspace:
             row["delta"] = row["a_out"] if l == len(self.panels) - 1 else row["delta_panels"]
         return places[1][3]
 
-    def _make_units(self, input_work: np.ndarray) -> np.ndarray:
-        """Make the units, blocks of ``width`` rows of every W; returns the work in each.
+    def _units(self, input_work: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """(units: ``width`` rows of every W each, the work in each, first input of the first layer's second half).
 
         First come the upper halves of all layers, then the lower. Two threads then own the same rows of the first layer
         in forward as in the update. The first layer comes last: it is in the cache of its thread when the next step
         begins.
         """
-        units, work, later = [], [], []
+        units, work, later, half = [], [], [], 0
         for l, layer in enumerate(self.panels):
             first = np.arange(0, layer.fan_in, self.width)
             rows = np.minimum(self.width, layer.fan_in - first)
-            weights = np.add.reduceat(input_work, first) if l == 0 else rows * COPIED
+            row_work = np.add.reduceat(input_work, first) if l == 0 else rows * COPIED
             units.append(np.stack([np.full(len(first), l), first, rows], axis=1))
-            work.append(weights * layer.vectors)
-            later.append(np.arange(len(first)) >= cut_by_work(work[-1], 2)[1])
-        self.half = self.width * int(np.count_nonzero(~later[0]))
-        blocks = np.concatenate(units)
-        order = np.lexsort((-blocks[:, 0], np.concatenate(later)))
-        self.units = np.ascontiguousarray(blocks[order]).view(UNIT).reshape(-1)
-        return np.concatenate(work)[order]
+            work.append(row_work * layer.vectors)
+            middle = first_half(work[-1], layer.fan_in, self.width)
+            half = middle * self.width if l == 0 else half
+            later.append(np.arange(len(first)) >= middle)
+        found = np.concatenate(units)
+        order = np.lexsort((-found[:, 0], np.concatenate(later)))
+        return np.ascontiguousarray(found[order]).view(UNIT).reshape(-1), np.concatenate(work)[order], half
 
     def _make_buffers(self, strategy: Strategy, entries: int) -> None:
         """The buffers that do not hold floats."""

@@ -6,9 +6,9 @@
     named/    the public kernels, one operation each on plain arrays; re-exported here
 
 Words. A *vector* is one register, ``lanes`` numbers (16 float32 with AVX-512, 8 with AVX2, 4 with NEON). A *panel* is
-NV = 2 vectors of columns of a matrix, stored row after row, so that products stream memory. A *unit* is a block of rows
-of W, as high as a panel is wide: one thread owns it and updates it while it is in L1. A *chunk* is up to 256 rows of a
-batch that go through the network together. A *block* is a handful of rows that go through one piece of code together.
+NV = 2 vectors of columns of a matrix, stored row after row, so that products stream memory. A *unit* is some rows of W,
+as many as a panel is wide: one thread owns it and updates it while it is in L1. A *chunk* is up to 256 rows of a batch
+that go through the network together.
 
     W, 784 x 64, float32, AVX-512:         panel 0        panel 1
                                          32 columns     32 columns
@@ -20,30 +20,43 @@ batch that go through the network together. A *block* is a handful of rows that 
 
 One batch's way, in step/ unless a room is named:
 
- 1. The Stepper (fastnet.engine.stepper) calls `train_steps` (train.py) with buffers, batch, tables and coefficients.
+ 1. The Stepper (fastnet.engine.stepper) calls `train_steps` (train.py) with buffers, batch, tables and coefficients,
+    under the lock of `run_parallel` (fastnet.engine.threads).
  2. For each chunk `choose` (gather.py) notes which rows of X it has.
- 3. `run_chunk` (train.py) runs three parts, each on all threads; `part_of_thread` is one thread's share of a part.
- 4. Part INPUTS, in large steps only: `inputs_of_thread` (first_layer.py) sums half of the inputs for all rows.
- 5. Part ROWS: `rows_of_thread` (rows.py) takes a thread's rows through steps 6 to 10.
- 6. `first_layer` (first_layer.py): X W + b. Dense X is copied into panels (gather.py) and goes through tiles
-    (products.py, vector/tile.py). X with many zeros goes through flags (flags.py) and walks (vector/walk.py). A CSR
-    matrix goes through its lists (lists.py).
- 7. `layer_forward` (products.py) for the other layers: tiles, then the activation (vector/activations.py).
- 8. `output_loss` (loss.py): each row's loss; the outputs become the delta.
- 9. `network_backward` (rows.py): deltas of the hidden layers, by tiles on the transposed copy of W.
-10. Dropout (dropout.py), where there is any, follows 7 and 9.
-11. Part UNITS: `units_of_thread` (units.py) goes through a thread's units.
-12. `update_unit`: the gradient of a unit (gradients.py), then the optimizer on it (vector/optimizers.py), then its
-    transposed copy (vector/transpose.py). `bias_update` for the biases.
-13. Where the gradient has a largest norm, or is wanted for itself, it is stored first (gradient_norm.py).
+ 3. `run_chunk` (train.py) runs the parts INPUTS, ROWS and UNITS, each on all threads at once; `part_of_thread` is what
+    one thread does. Small steps have no part INPUTS.
+ 4. Part INPUTS: `inputs_of_thread` (first_layer.py) computes X W of the first layer, as two sums, over either half of
+    the inputs.
+ 5. Part ROWS: `rows_of_thread` (rows.py) takes a thread's rows through 6 to 9.
+ 6. `network_forward` (rows.py). First layer: `join_halves` adds the two sums, if there was a part INPUTS; otherwise
+    `first_layer` does all of it. Dense X is copied into panels (gather.py) and goes through tiles (products.py,
+    vector/tile.py). X with many zeros goes through flags (flags.py) and walks (vector/walk.py). A CSR matrix goes
+    through its lists (lists.py). Other layers: `layer_forward` (products.py), tiles and then the activation
+    (vector/activations.py). Dropout acts on a hidden layer after its activation.
+ 7. `output_loss` (loss.py): each row's loss; the outputs become the delta.
+ 8. `pack_delta` (rows.py) copies that delta into panels, which the gradients read.
+ 9. `network_backward` (rows.py): deltas of the hidden layers, by tiles on the transposed copy of W, times f'. With
+    dropout, `dropped_derivative` (dropout.py) takes the place of f'.
+10. Part UNITS: `units_of_thread` (units.py) goes through a thread's units. Before that, `column_lists` (lists.py) sorts
+    the entries of a CSR matrix by input. Plain SGD on small batches with many zeros updates the first W by
+    `scatter_update` instead.
+11. `update_unit`, or `sparse_unit` where zeros are skipped: the gradient (gradients.py), then the optimizer on it
+    (vector/optimizers.py), then the transposed copy (vector/transpose.py). `bias_update` for the biases.
+12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` scales the coefficients,
+    and a chunk of no rows updates the weights.
 
 records.py describes what all of them pass on: Buffers, Batch, Tables (of PLAN, LAYER, UNIT records) and Chunk.
-Everywhere arguments come in the order outputs, inputs, scalars, thread; half-open intervals are Spans; offsets count
-elements of ``buffers.memory``.
+places.py has the addresses that follow from them. Arguments come in one order everywhere: what is written, what is
+read, records, scalars, thread. Half-open intervals are Spans.
 
-Where something new goes. An activation: fastnet.functions, vector/activations.py, fastnet.reference. An optimizer:
-fastnet.functions, vector/optimizers.py, fastnet.optimizers, fastnet.reference. A loss: fastnet.functions, loss.py,
-fastnet.reference. A form of X: fastnet.engine.inputs and strategy, gather.py or a file like lists.py.
+Where something new goes, beside fastnet.functions, which has its code, and fastnet.reference, which has its formula:
+
+    activation   vector/activations.py; its derivative under dropout: step/dropout.py; as an output with mse: loss.py
+    optimizer    vector/optimizers.py, fastnet.optimizers; its step held to a norm: gradient_norm.py; a third moment:
+                 places_ahead in units.py, MOMENTS in functions
+    loss         loss.py; fastnet.metrics and fastnet.divergence where it is not zero at best
+    form of X    fastnet.engine.inputs and `way_through` in fastnet.engine.strategy; numbers: gather.py, flags.py,
+                 predict_few.py; a listed form: a file like lists.py, with its cases in first_layer.py and units.py
 """
 
 from importlib import import_module

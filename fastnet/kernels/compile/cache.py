@@ -97,17 +97,19 @@ class KernelCache:
     def cache_path(self):
         return str(folder())
 
-    def _name(self, sig, codegen) -> str:
+    def _name(self, sig) -> str:
         f = self.function
-        return f"{f.__name__}-{key(f.__module__, f.__qualname__, str(sig), codegen.magic_tuple())}"
+        return f"{f.__name__}-{key(f.__module__, f.__qualname__, str(sig), guards.target())}"
 
     def load_overload(self, sig, target_context):
         """The compiled kernel for this signature, or None. Whatever goes wrong is a miss: it is compiled anew."""
-        target_context.refresh()
-        data = read(self._name(sig, target_context.codegen()))
+        data = read(self._name(sig))
         if data is not None:
             with contextlib.suppress(Exception):
+                target_context.refresh()
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
+            if not hasattr(CompileResult, "_rebuild"):
+                guards.missing("CompileResult._rebuild", "each process compiles its kernels anew")
         compiling(self.function.__name__)
         return None
 
@@ -120,7 +122,7 @@ class KernelCache:
         except Exception:
             guards.missing("CompileResult._reduce as it was", "each process compiles its kernels anew")
             return
-        write(self._name(sig, compiled.codegen), data)
+        write(self._name(sig), data)
 
     def enable(self):
         """Asked for by Numba; this cache is always on."""

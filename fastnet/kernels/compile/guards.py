@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 import numba
 from numba.core import codegen
 from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
 
 CACHE_HOOKS = {"_cache", "load_overload", "save_overload"}
 LIBRARY_STEPS = (
@@ -39,6 +40,15 @@ def code_library() -> type | None:
         return library
     missing("JITCodeLibrary", "kernels take about half as long again to compile")
     return None
+
+
+def target() -> tuple[str, str, str]:
+    """Triple, CPU and features that Numba compiles for."""
+    try:
+        return cpu_target.target_context.codegen().magic_tuple()
+    except AttributeError:
+        missing("codegen().magic_tuple", "CPU settings of NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are ignored")
+        return llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 @cache

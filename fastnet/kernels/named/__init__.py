@@ -6,6 +6,9 @@ what the benches time. Training itself runs the fused step (fastnet.kernels.step
 Outputs first, then inputs, then scalars. The caller allocates the outputs; they are overwritten. Nothing is allocated
 or checked: shapes and dtypes are the caller's to get right. A thread owns the rows (of `bias_gradient` the columns)
 that it writes, and every sum has one order: the bits do not depend on the number of threads.
+
+They are plain parallel functions of Numba. Under its workqueue layer only one Python thread may call them at a time,
+and a child made by fork cannot call them under OpenMP.
 """
 
 from fastnet.kernels.named.layers import (

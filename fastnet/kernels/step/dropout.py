@@ -51,16 +51,16 @@ def panel_row(memory, layer, start, r, neuron):
 
 
 @serial
-def drop_neurons(memory, tables, l, rows, first_row):
+def drop_neurons(memory, tables, l, rows, rows_before):
     """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = plan.dropout / 2^32.
 
-    The chunk begins with row number ``first_row`` among all rows trained on.
+    ``rows_before`` : rows trained on before the chunk.
     """
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
     threshold = np.uint32(plan.dropout)
     factor, zero = memory.dtype.type(1 / (1 - plan.dropout / 2**32)), memory.dtype.type(0)
     for r in range(rows.start, rows.stop):
-        key = key_of(first_row + r, l, plan.seed)
+        key = key_of(rows_before + r, l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
             a = panel_row(memory, layer, layer.a_out, r, neuron)
             for j in range(a.size):
@@ -68,18 +68,19 @@ def drop_neurons(memory, tables, l, rows, first_row):
 
 
 @serial
-def dropped_derivative(memory, tables, l, rows, first_row):
+def dropped_derivative(memory, tables, l, rows, rows_before):
     """delta *= f'(Z) / (1 - p) for the neurons kept, and 0 for the others.
 
     The derivative wants f(Z), and a_out holds f(Z) / (1 - p). Multiplying it back costs a rounding, and is right for
-    every neuron kept. A zero does not tell a dropped neuron (tanh of zero is one), so the hash is taken again.
+    every neuron kept. A zero does not prove that a neuron was dropped: tanh(0) is zero, too. So the hash is
+    taken again.
     """
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
     threshold, code, keep_rate = np.uint32(plan.dropout), layer.activation, 1 - plan.dropout / 2**32
     keep, factor = memory.dtype.type(keep_rate), memory.dtype.type(1 / keep_rate)
     zero, one = memory.dtype.type(0), memory.dtype.type(1)
     for r in range(rows.start, rows.stop):
-        key = key_of(first_row + r, l, plan.seed)
+        key = key_of(rows_before + r, l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
             a = panel_row(memory, layer, layer.a_out, r, neuron)
             delta = panel_row(memory, layer, layer.delta, r, neuron)

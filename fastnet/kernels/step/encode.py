@@ -11,15 +11,15 @@ BLOCK = 1024  # elements between two looks at whether it is worth going on; floa
 
 
 @serial
-def encode_block(codes, X, begin, n, scale, table):
-    """codes[k] = x scale, rounded, of elements begin <= k < begin + n; 1 if a table value is not its x, else 0.
+def encode_block(codes, X, table, inverse, begin, n):
+    """codes[k] = x inverse, rounded, of elements begin <= k < begin + n; 1 if a table value is not its x, else 0.
 
     Two loops, or LLVM would not vectorize the first: MNIST takes 17 ms on two threads this way, 26 in one loop.
     """
     c, x, values = carray(at(codes, begin), (n,)), carray(at(X, begin), (n,)), carray(at(table, 0), (256,))
     number = table.dtype.type
     for k in range(n):
-        code = x[k] * scale + number(0.5)
+        code = x[k] * inverse + number(0.5)
         c[k] = np.uint8(np.int32(code if (code >= number(0)) & (code < number(256)) else number(0)))  # NaN is neither
     wrong = np.int32(0)
     for k in range(n):
@@ -28,26 +28,26 @@ def encode_block(codes, X, begin, n, scale, table):
 
 
 @serial
-def codes_of_thread(codes, wrong, X, scale, table, threads, thread):
+def codes_of_thread(codes, wrong, X, table, inverse, threads, thread):
     """One thread's blocks, until somebody finds a wrong one."""
     n = X.shape[0]
     blocks = cut((n + BLOCK - 1) // BLOCK, 1, threads, thread)
     for b in range(blocks.start, blocks.stop):
         if wrong[0]:
             break
-        if encode_block(codes, X, b * BLOCK, min(BLOCK, n - b * BLOCK), scale, table):
+        if encode_block(codes, X, table, inverse, b * BLOCK, min(BLOCK, n - b * BLOCK)):
             wrong[0] = 1
 
 
 @parallel_entry
-def encode(codes, wrong, X, scale, table, threads):
-    """codes : uint8 (n,), such that table[codes] == X (n,). wrong : uint8 (1,), set to 1 if there are none, as soon as
-    that is seen; ``codes`` then holds anything.
+def encode(codes, wrong, X, table, inverse, threads):
+    """Fill codes, uint8 (n,), so that table[codes] == X (n,).
 
-    table : values of the 256 codes, of the dtype of X, k / scale or near it.
+    wrong : uint8 (1,), set to 1 as soon as an element turns out to have no code; ``codes`` then holds anything.
+    table : values of the 256 codes, of the dtype of X, k / inverse or near it.
     """
     if threads == 1:
-        codes_of_thread(codes, wrong, X, scale, table, threads, np.int64(0))
+        codes_of_thread(codes, wrong, X, table, inverse, threads, np.int64(0))
     else:
         for t in prange(threads):
-            codes_of_thread(codes, wrong, X, scale, table, threads, np.int64(t))
+            codes_of_thread(codes, wrong, X, table, inverse, threads, np.int64(t))

@@ -12,34 +12,35 @@ from fastnet.kernels.compile.jit import serial
 from fastnet.kernels.step.flags import flag_rows, flags_at, prepare_flags
 from fastnet.kernels.step.gather import gather, is_bytes
 from fastnet.kernels.step.lists import lists_forward
+from fastnet.kernels.step.places import weights_at
 from fastnet.kernels.step.products import PRODUCT, layer_forward
 from fastnet.kernels.step.records import LISTS, SKIP
 from fastnet.kernels.vector.activations import activate
 from fastnet.kernels.vector.blocks import add_block
 from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
-from fastnet.kernels.vector.shapes import Span, group_width
+from fastnet.kernels.vector.shapes import Span, cut, group_width
 from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.transpose import SIDE
 from fastnet.kernels.vector.walk import PAIRED_ROWS, walk
 
 
 @serial
-def skip_forward(buffers, X, tables, rows, inputs, out):
+def skip_forward(buffers, out, X, tables, rows, inputs):
     """out = X W over a Span of inputs, with work for the nonzero ones only."""
     plan, layer, memory = tables.plans[0], tables.layers[0], buffers.memory
     width, n, ld = panel_width(memory), rows.stop - rows.start, layer.row_stride_out
-    order, table = at(buffers.samples[flag_rows(X)], rows.start), at(memory, plan.table)
+    order, table = at(buffers.samples[flag_rows(X)], rows.start), at(memory, plan.byte_values)
     flags, values = flags_at(X, buffers.flags, inputs.start), layer.a_in + rows.start * layer.row_stride_in
     v = np.int64(0)
     while v < layer.vectors:
         vectors = group_width(layer.vectors - v)
-        panel = layer.weights + v // NV * layer.weights_stride + inputs.start * width
+        w = weights_at(layer, v, inputs.start, width)
         z = at(memory, out + v // NV * layer.panel_stride_out + rows.start * ld)
         walk(
             z, ld, layer.panel_stride_out, n, order, 1, flags, layer.fan_in, BITS, inputs.stop - inputs.start,
             is_bytes(X), table, at(memory, values + inputs.start), layer.row_stride_in, 1,
-            at(memory, panel), width, layer.weights_stride, 0, vectors, 2 if vectors <= PAIRED_ROWS else 1,
+            at(memory, w), width, layer.weights_stride, 0, vectors, 2 if vectors <= PAIRED_ROWS else 1,
         )  # fmt: skip
         v += vectors
 
@@ -66,39 +67,39 @@ def first_layer(buffers, batch, tables, rows, transpose, activation):
         for r in range(rows.start, rows.stop, SIDE):
             block = Span(r, min(r + SIDE, rows.stop))
             prepare_flags(buffers, batch.X, tables, block, inputs, rows.stop, transpose)
-            skip_forward(buffers, batch.X, tables, block, inputs, layer.a_out)
+            skip_forward(buffers, layer.a_out, batch.X, tables, block, inputs)
             activate_rows(memory, layer, block, activation)
     else:
         gather(buffers, batch.X, tables, rows, inputs)
-        layer_forward(memory, layer, rows, inputs, layer.a_out, activation)
+        layer_forward(memory, layer.a_out, layer, rows, inputs, activation)
 
 
 @serial
-def half_layer(buffers, X, tables, rows, inputs, out, transpose):
+def half_layer(buffers, out, X, tables, rows, inputs, transpose):
     """out = X W over the Span ``inputs``, one half of them."""
     if tables.plans[0].input == SKIP:
         for r in range(rows.start, rows.stop, SIDE):
             block = Span(r, min(r + SIDE, rows.stop))
             prepare_flags(buffers, X, tables, block, inputs, rows.stop, transpose)
-        skip_forward(buffers, X, tables, rows, inputs, out)
+        skip_forward(buffers, out, X, tables, rows, inputs)
     else:
         gather(buffers, X, tables, rows, inputs)
-        layer_forward(buffers.memory, tables.layers[0], rows, inputs, out, np.int64(PRODUCT))
+        layer_forward(buffers.memory, out, tables.layers[0], rows, inputs, np.int64(PRODUCT))
 
 
 @serial
 def inputs_of_thread(buffers, X, tables, chunk, threads, thread):
-    """One thread's part of the halves: all rows of the first, then all rows of the second, cut into equal parts."""
+    """One thread's part of the halves: the rows of the first and then of the second form one run, cut equally."""
     plan, layer = tables.plans[0], tables.layers[0]
     grain, grains = plan.grain, (chunk.n + plan.grain - 1) // plan.grain
-    start, stop = 2 * grains * thread // threads, 2 * grains * (thread + 1) // threads
-    rows = Span(start * grain, min(chunk.n, min(stop, grains) * grain))
+    run = cut(2 * grains, 1, threads, thread)
+    rows = Span(run.start * grain, min(chunk.n, min(run.stop, grains) * grain))
     transpose = not chunk.scatter
     if rows.start < rows.stop:
-        half_layer(buffers, X, tables, rows, Span(np.int64(0), plan.half), layer.a_out, transpose)
-    rows = Span(max(start - grains, 0) * grain, min(chunk.n, (stop - grains) * grain))
+        half_layer(buffers, layer.a_out, X, tables, rows, Span(np.int64(0), plan.half), transpose)
+    rows = Span(max(run.start - grains, 0) * grain, min(chunk.n, (run.stop - grains) * grain))
     if rows.start < rows.stop:
-        half_layer(buffers, X, tables, rows, Span(plan.half, layer.fan_in), plan.z_half, transpose)
+        half_layer(buffers, plan.z_half, X, tables, rows, Span(plan.half, layer.fan_in), transpose)
 
 
 @serial

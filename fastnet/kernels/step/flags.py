@@ -1,4 +1,4 @@
-"""Flags: a byte for every input of every row that says whether it is zero, and the transpose of those bytes.
+"""Flags: a byte for every input of every row, nonzero where the input is, and the transpose of those bytes.
 
 Where X holds bytes, these are the flags already. Flags of floats are made here.
 """
@@ -16,12 +16,12 @@ from fastnet.kernels.vector.transpose import SIDE, transpose_bytes
 
 
 def flags_at(X, flags, offset):
+    """Pointer to the flags: the bytes of X themselves, or the flags made from floats."""
     raise NotImplementedError
 
 
 @overload(flags_at)
 def _(X, flags, offset):
-    """Pointer to the flags: the bytes of X themselves, or the flags made from floats."""
     if X.dtype is types.uint8:
         return lambda X, flags, offset: at(X, offset)
     return lambda X, flags, offset: at(flags, offset)
@@ -42,15 +42,15 @@ def raise_flags(target, source, n):
 
 
 @serial
-def prepare_flags(buffers, X, tables, rows, inputs, stop, transpose):
-    """Flags of a Span of inputs, for one block of at most SIDE ``rows``; with ``transpose`` their transpose, too.
+def prepare_flags(buffers, X, tables, rows, inputs, last_row, transpose):
+    """Flags of a Span of inputs, for at most SIDE ``rows``; with ``transpose`` their transpose, too.
 
-    The next block, which ends before row ``stop``, is fetched meanwhile: it arrives while this one is walked through.
+    The next rows, below ``last_row``, are fetched meanwhile: they arrive while these are walked through.
     """
     layer, flags, samples = tables.layers[0], buffers.flags, buffers.samples
     d, n = layer.fan_in, inputs.stop - inputs.start
     if is_bytes(X):
-        for r in range(rows.start + SIDE, min(rows.start + 2 * SIDE, stop)):
+        for r in range(rows.start + SIDE, min(rows.start + 2 * SIDE, last_row)):
             prefetch(at(X, samples[SAMPLE, r] * d + inputs.start), n)
     else:
         gather(buffers, X, tables, rows, inputs)

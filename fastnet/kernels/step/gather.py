@@ -1,8 +1,7 @@
 """Rows of X, in whatever form, as the first layer wants them.
 
-X is uint8 (each byte has a value in ``plan.table``), floating, or the data of a CSR matrix. Dense work copies a
-batch's rows into a buffer of floats (`gather`). Zero skipping wants flags (flags.py). A new format of X is another case
-of `read_row`, or a file like lists.py.
+X is uint8, floating, or the data of a CSR matrix. Dense work copies a chunk's rows into a buffer of floats (`gather`).
+Zero skipping wants flags (flags.py), and looks up what a byte is worth at ``plan.byte_values``.
 """
 
 import numpy as np
@@ -17,31 +16,31 @@ AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled
 
 
 def is_bytes(X):
+    """1 where X holds bytes, else 0; known when the code is compiled."""
     raise NotImplementedError
 
 
 @overload(is_bytes)
 def _(X):
-    """1 where X holds bytes, else 0; known when the code is compiled."""
     answer = int(X.dtype is types.uint8)
     return lambda X: answer
 
 
-def read_row(target, source, n, scale):
+def read_row(target, source, n, byte_worth):
+    """target[k] = source[k] as numbers: bytes times ``byte_worth``, floats as they are."""
     raise NotImplementedError
 
 
 @overload(read_row)
-def _(target, source, n, scale):
-    """target[k] = source[k] as numbers: bytes are scaled by ``scale``, floats are taken as they are."""
+def _(target, source, n, byte_worth):
     number = np.float32 if target.dtype is types.float32 else np.float64
 
-    def of_bytes(target, source, n, scale):
+    def of_bytes(target, source, n, byte_worth):
         t, s = carray(target, (n,)), carray(source, (n,))
         for k in range(n):
-            t[k] = number(s[k]) * scale
+            t[k] = number(s[k]) * byte_worth
 
-    def of_floats(target, source, n, scale):
+    def of_floats(target, source, n, byte_worth):
         t, s = carray(target, (n,)), carray(source, (n,))
         for k in range(n):
             t[k] = s[k]
@@ -65,7 +64,7 @@ def choose(samples, order, start, rows, grain):
 def gather(buffers, X, tables, rows, inputs):
     """Copy the Span ``inputs`` of a chunk's ``rows`` from X into the input buffer."""
     layer, memory, samples = tables.layers[0], buffers.memory, buffers.samples
-    width, scale = panel_width(memory), memory[tables.plans[0].table + 1]
+    width, byte_worth = panel_width(memory), memory[tables.plans[0].byte_values + 1]  # bytes count linearly here
     d, stride = layer.fan_in, layer.panel_stride_in
     piece = inputs.stop - inputs.start if stride == width else width  # of a row that is contiguous in the buffer
     for r in range(rows.start, rows.stop):
@@ -74,4 +73,4 @@ def gather(buffers, X, tables, rows, inputs):
         target = layer.a_in + r * layer.row_stride_in
         for k in range(inputs.start, inputs.stop, piece):
             source, count = at(X, samples[SAMPLE, r] * d + k), min(piece, inputs.stop - k)
-            read_row(at(memory, target + k // width * stride), source, count, scale)
+            read_row(at(memory, target + k // width * stride), source, count, byte_worth)

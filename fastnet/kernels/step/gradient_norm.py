@@ -1,7 +1,7 @@
 """A gradient held to a largest norm: the squares that a thread finds in its units, and the step made shorter.
 
-The norm is that of a whole gradient, so the gradient is stored first. The update that follows gets the factor through
-its coefficients: every rule is linear in the gradient through them, Adam's second moment quadratic.
+The norm is that of a whole gradient, so the gradient is stored first. To scale the gradient by a factor is to scale
+coefficients of the update by it (of Adam's second moment, by its square): a new optimizer needs a case here.
 """
 
 import math
@@ -10,14 +10,21 @@ from numba import carray
 
 from fastnet.functions import ADAM, GAIN, L2, MOMENTUM, SGD_LR, STEP_GRADIENT
 from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.step.places import weights_at
 from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
 from fastnet.kernels.vector.tile import NV
 
 
 @inlined
+def squares_of(memory, plan, u):
+    """Where unit u leaves its sums of squares: a vector for W, then one for the bias."""
+    return plan.squares + 2 * u * lanes(memory)
+
+
+@inlined
 def add_squares(memory, squares, w, l2, n, gradient):
-    """Add the squares of n stored gradients, ``gradient`` behind the weights at w, to one vector of sums."""
+    """Add the squares of g + l2 w to one vector of sums, for n weights w whose g is ``gradient`` behind them."""
     lane = lanes(memory)
     total = carray(at(memory, squares), (lane,))
     for i in range(0, n, lane):
@@ -28,12 +35,13 @@ def add_squares(memory, squares, w, l2, n, gradient):
 
 
 @serial
-def unit_squares(memory, tables, coefficients, squares, u):
+def unit_squares(memory, tables, coefficients, u):
     """Squares of the gradient of one unit; the last unit of a layer adds those of the bias."""
     plan, unit = tables.plans[0], tables.units[u]
     layer, width, zero = tables.layers[unit.layer], panel_width(memory), memory.dtype.type(0)
+    squares = squares_of(memory, plan, u)
     for v in range(0, layer.vectors, NV):
-        w = layer.weights + v // NV * layer.weights_stride + unit.first_row * width
+        w = weights_at(layer, v, unit.first_row, width)
         add_squares(memory, squares, w, coefficients[L2], unit.rows * width, plan.gradient)
     if unit.first_row + unit.rows == layer.fan_in:
         lane = lanes(memory)
@@ -41,8 +49,8 @@ def unit_squares(memory, tables, coefficients, squares, u):
 
 
 @serial
-def shorten_step(memory, tables, coefficients):
-    """Scale what the rule takes of the gradient, so that its norm, weights and biases together, is at most max_norm."""
+def shorten_step(coefficients, memory, tables):
+    """Scale coefficients in place, so that the gradient's norm, weights and biases together, is at most max_norm."""
     plan = tables.plans[0]
     total, limit = 0.0, memory[plan.max_norm]
     for i in range(plan.squares, plan.squares + 2 * lanes(memory) * tables.units.shape[0]):

@@ -7,6 +7,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from fastnet.kernels.step.places import weights_at
 from fastnet.kernels.step.records import SAMPLE
 from fastnet.kernels.vector.pointers import at, lanes
 from fastnet.kernels.vector.shapes import clear, group_width
@@ -19,24 +20,24 @@ def _holds_bytes(batch):
 
 
 def lists_forward(buffers, batch, layer, rows):
+    """a_out = X W of the first layer for a chunk's ``rows``."""
     raise NotImplementedError
 
 
 def _lists_forward(buffers, batch, layer, rows):
-    """a_out = X W of the first layer for a chunk's ``rows``."""
     memory = buffers.memory
-    lane, stride = lanes(memory), layer.panel_stride_out
+    lane, panel_stride = lanes(memory), layer.panel_stride_out
     for r in range(rows.start, rows.stop):
         sample, out = buffers.samples[SAMPLE, r], layer.a_out + r * layer.row_stride_out
         first, count = batch.indptr[sample], batch.indptr[sample + 1] - batch.indptr[sample]
         for v in range(0, layer.vectors, NV):
-            clear(at(memory, out + v // NV * stride), min(NV, layer.vectors - v) * lane)
+            clear(at(memory, out + v // NV * panel_stride), min(NV, layer.vectors - v) * lane)
         columns, values = at(batch.indices, first), at(batch.X, first)
         begin = np.int64(0)
         while begin < layer.vectors:
-            vectors, panel = group_width(layer.vectors - begin), begin // NV
-            W, target = at(memory, layer.weights + panel * layer.weights_stride), at(memory, out + panel * stride)
-            walk_list(target, stride, columns, values, count, W, NV * lane, layer.weights_stride, vectors)
+            vectors, w = group_width(layer.vectors - begin), at(memory, weights_at(layer, begin, 0, NV * lane))
+            target = at(memory, out + begin // NV * panel_stride)
+            walk_list(target, panel_stride, columns, values, count, w, NV * lane, layer.weights_stride, vectors)
             begin += vectors
 
 
@@ -46,11 +47,11 @@ def _(buffers, batch, layer, rows):
 
 
 def column_lists(buffers, batch, plan, inputs, n):
+    """The entries of a chunk of n rows, listed by input, for a Span of inputs: a counting sort."""
     raise NotImplementedError
 
 
 def _column_lists(buffers, batch, plan, inputs, n):
-    """The entries of a chunk of n rows, listed by input, for a Span of inputs: a counting sort."""
     lists, before = buffers.lists, 0
     for k in range(inputs.start, inputs.stop):
         lists[k] = 0

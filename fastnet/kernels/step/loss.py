@@ -1,13 +1,14 @@
 """Losses: each row's loss, and the last layer's Z replaced by its delta.
 
-A row's factor, ``scale`` times its weight, is the only one that its loss and its delta get. A new loss is a function
-like `squared_loss`, and a case of `output_loss`.
+A row's loss and delta are both multiplied by its factor, ``scale`` times its weight, and by nothing else. A new loss is
+a function like `squared_loss`, and a case of `output_loss`.
 """
 
 import math
 
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MSE, SIGMOID
 from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import LABEL, SAMPLE
 from fastnet.kernels.vector.activations import activate
 from fastnet.kernels.vector.pointers import at
@@ -16,7 +17,7 @@ from fastnet.kernels.vector.softmax import softmax_rows
 
 @inlined
 def target_at(batch, sample, j, k):
-    """Target of output j: from the label's one-hot row (the label itself for a single output), or as given."""
+    """Target of output j: from the label's one-hot row (1 for label 1, where there is a single output), or as given."""
     if batch.labels.size:
         return batch.targets.dtype.type(batch.labels[sample] == (j if k > 1 else 1))
     return batch.targets[sample * k + j]
@@ -33,8 +34,7 @@ def bounded(memory, x, bounds):
 @inlined
 def activate_outputs(memory, tables, rows):
     """Z of the last layer = f(Z); the bias is in it already."""
-    plan = tables.plans[0]
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer = tables.plans[0], last_layer(tables)
     z, zeros = at(memory, layer.a_out + rows.start * layer.row_stride_out), at(memory, plan.zeros)
     activate(z, layer.row_stride_out, zeros, rows.stop - rows.start, layer.vectors, layer.activation)
 
@@ -51,7 +51,7 @@ def finish_row(memory, plan, layer, r, total):
 def cross_entropy(buffers, batch, tables, rows):
     """-log softmax(Z)[label], for labels."""
     plan, memory, samples = tables.plans[0], buffers.memory, buffers.samples
-    layer, bounds = tables.layers[plan.n_layers - 1], plan.loss_bounds
+    layer, bounds = last_layer(tables), plan.loss_bounds
     for r in range(rows.start, rows.stop):
         samples[LABEL, r] = batch.labels[samples[SAMPLE, r]]
     z, ld = at(memory, layer.a_out + rows.start * layer.row_stride_out), layer.row_stride_out
@@ -78,8 +78,7 @@ def binary_term(memory, x, t, bounds):
 @serial
 def binary_cross_entropy(buffers, batch, tables, rows):
     """Sum over the outputs of -t log p - (1 - t) log(1 - p), taken from the logits."""
-    plan, memory = tables.plans[0], buffers.memory
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
     for r in range(rows.start, rows.stop):
         sample, total = buffers.samples[SAMPLE, r], 0.0
@@ -97,8 +96,7 @@ def binary_cross_entropy(buffers, batch, tables, rows):
 @serial
 def squared_loss(buffers, batch, tables, rows):
     """Half the squared distance of outputs and targets."""
-    plan, memory = tables.plans[0], buffers.memory
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
     activate_outputs(memory, tables, rows)
     for r in range(rows.start, rows.stop):
@@ -116,8 +114,7 @@ def squared_loss(buffers, batch, tables, rows):
 @serial
 def poisson_loss(buffers, batch, tables, rows):
     """Sum over the outputs of a - t log a, with a = exp(z)."""
-    plan, memory = tables.plans[0], buffers.memory
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
     for r in range(rows.start, rows.stop):
         sample, total = buffers.samples[SAMPLE, r], 0.0
@@ -140,7 +137,7 @@ def output_loss(buffers, batch, tables, rows, scale):
     """Row losses, and the last layer's Z replaced by its delta; both get the factor ``scale`` times row weight."""
     plan, memory = tables.plans[0], buffers.memory
     for r in range(rows.start, rows.stop):
-        weights = batch.weights
+        weights = batch.row_weights
         memory[plan.factor + r] = scale * weights[buffers.samples[SAMPLE, r]] if weights.size else scale
     if plan.loss == CROSS_ENTROPY:
         cross_entropy(buffers, batch, tables, rows)

@@ -7,6 +7,7 @@ from fastnet.functions import SOFTMAX
 from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.gather import choose
 from fastnet.kernels.step.loss import activate_outputs, output_loss
+from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import LABEL, SAMPLE, Batch, Buffers, Tables
 from fastnet.kernels.step.rows import network_forward
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
@@ -29,8 +30,7 @@ def softmax_outputs(buffers, plan, layer, rows):
 @serial
 def store_outputs(outputs, buffers, tables, rows):
     """outputs[sample] = f(Z) of the last layer."""
-    plan, memory = tables.plans[0], buffers.memory
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     if layer.activation == SOFTMAX:
         softmax_outputs(buffers, plan, layer, rows)
     else:
@@ -43,7 +43,7 @@ def store_outputs(outputs, buffers, tables, rows):
 @serial
 def store_classes(classes, buffers, tables, rows):
     """classes[sample] = index of the largest Z; of a single output, whether it is above one half (Z above zero)."""
-    memory, layer = buffers.memory, tables.layers[tables.plans[0].n_layers - 1]
+    memory, layer = buffers.memory, last_layer(tables)
     for r in range(rows.start, rows.stop):
         z, best = layer.a_out + r * layer.row_stride_out, 0
         for j in range(1, layer.fan_out):
@@ -63,15 +63,15 @@ def store_losses(row_loss, buffers, batch, tables, rows):
 
 @serial
 def prediction_of_thread(results, buffers, batch, tables, n, threads, thread):
-    """One thread's blocks of the n rows of X; ``chunk_rows`` / threads rows of the buffers are its own."""
+    """One thread's part of the n rows of X; it owns ``chunk_rows`` / threads rows of the buffers."""
     outputs, classes, row_loss = results
     state, plan = flush_denormals(), tables.plans[0]
-    block, none = plan.chunk_rows // threads, buffers.samples[SAMPLE, :0]
-    blocks = cut((n + block - 1) // block, 1, threads, thread)
-    for q in range(blocks.start, blocks.stop):
-        first = thread * block
-        rows = Span(first, first + min(block, n - q * block))
-        choose(buffers.samples, none, q * block - first, rows, plan.grain)
+    most, none = plan.chunk_rows // threads, buffers.samples[SAMPLE, :0]
+    groups = cut((n + most - 1) // most, 1, threads, thread)
+    for g in range(groups.start, groups.stop):
+        first = thread * most
+        rows = Span(first, first + min(most, n - g * most))
+        choose(buffers.samples, none, g * most - first, rows, plan.grain)
         network_forward(buffers, batch, tables, rows, np.int64(0), False)
         if classes.size:
             store_classes(classes, buffers, tables, rows)
@@ -84,7 +84,7 @@ def prediction_of_thread(results, buffers, batch, tables, n, threads, thread):
 
 @parallel
 def prediction_of_all(results, buffers, batch, tables, n, threads):
-    """All threads' blocks at once."""
+    """All threads' parts at once."""
     for t in prange(threads):
         prediction_of_thread(results, buffers, batch, tables, n, threads, np.int64(t))
 
@@ -93,7 +93,8 @@ def prediction_of_all(results, buffers, batch, tables, n, threads):
 def predict_rows(results, buffers, batch, tables, n, threads):
     """Forward alone, for rows 0 <= r < n of X.
 
-    results : (outputs (n, k), classes (n,), row_loss (n,)); those that are not empty are filled. buffers, batch,
+    results : (outputs (n, k), classes (n,), row_loss (n,)); those that are not empty are filled, but of outputs and
+        row_loss only one. buffers, batch,
         tables : as for `train_steps`.
     """
     buffers, batch, tables = Buffers(*buffers), Batch(*batch), Tables(*tables)

@@ -5,6 +5,7 @@ from numba import carray
 from fastnet.functions import SOFTMAX
 from fastnet.kernels.compile.jit import entry, serial
 from fastnet.kernels.vector.activations import activate
+from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
 from fastnet.kernels.vector.pointers import at, lanes
 from fastnet.kernels.vector.softmax import softmax_rows
 
@@ -21,9 +22,10 @@ def add_row(z, w, x, n):
 def predict_few(outputs, params, sizes, activations, X, scratch, chosen):
     """outputs (n, k) = the network's outputs for X (n, d), with params flat as in Network.
 
-    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] what a byte of X is worth; all of params'
-    dtype. chosen (1,) int64 is -1.
+    scratch (4, padded): two vectors of activations, zeros, and at [3, 0] what a byte of X is worth, at [3, 1] and
+    [3, 2] room; all of params' dtype. chosen (1,) int64 is -1.
     """
+    state = flush_denormals()
     lane, scale, k = lanes(params), scratch[3, 0], sizes[-1]
     for r in range(X.shape[0]):
         start = 0
@@ -47,3 +49,4 @@ def predict_few(outputs, params, sizes, activations, X, scratch, chosen):
                 activate(at(z, 0), vectors * lane, at(scratch[2], 0), 1, vectors, activations[layer])
         for j in range(k):
             outputs[r, j] = z[j]
+    restore_denormals(state)

@@ -1,21 +1,22 @@
 """Products of rows with the panels of one layer's weights, and the activation that follows."""
 
 from fastnet.kernels.compile.jit import serial
+from fastnet.kernels.step.places import weights_at
 from fastnet.kernels.step.records import Operand
 from fastnet.kernels.vector.activations import activate
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
 from fastnet.kernels.vector.shapes import tile_height
 from fastnet.kernels.vector.tile import MR, NV, tile_rows
 
-PRODUCT = -1  # in place of an activation's code: no bias and no activation
+PRODUCT = -1  # in place of an activation's code, which `activate` does not have: it then does nothing
 
 
 @serial
 def product(memory, C, ldc, A, B, K, rows, vectors, ahead):
     """C[r] = A[r] B for a Span of rows, with B one panel of K rows and up to NV vectors.
 
-    C, at row stride ``ldc``, and B are offsets in memory, A is an Operand. The panel at ``ahead``, which comes next, is
-    fetched meanwhile, by each tile a part.
+    C, at row stride ``ldc``, and B are offsets in memory, A is an Operand. While it computes, each tile prefetches a
+    part of the panel at ``ahead``, the next one.
     """
     part = K * panel_width(memory) // ((rows.stop - rows.start + MR - 1) // MR)
     r = rows.start
@@ -28,7 +29,7 @@ def product(memory, C, ldc, A, B, K, rows, vectors, ahead):
 
 
 @serial
-def layer_forward(memory, layer, rows, inputs, out, activation):
+def layer_forward(memory, out, layer, rows, inputs, activation):
     """out = f(a_in W + b) over a Span of inputs, panel by panel: the activation meets its block of Z in L1.
 
     With the activation PRODUCT, out = a_in W alone. ``inputs`` start at a panel.
@@ -38,9 +39,9 @@ def layer_forward(memory, layer, rows, inputs, out, activation):
     a_in = Operand(offset, layer.row_stride_in, layer.panel_stride_in)
     for v in range(0, layer.vectors, NV):
         vectors = min(NV, layer.vectors - v)
-        panel = layer.weights + v // NV * layer.weights_stride + inputs.start * width
-        ahead = panel + layer.weights_stride if v + NV < layer.vectors else panel
+        w = weights_at(layer, v, inputs.start, width)
+        ahead = w + layer.weights_stride if v + NV < layer.vectors else w
         z = out + v // NV * layer.panel_stride_out
-        product(memory, z, ld, a_in, panel, inputs.stop - inputs.start, rows, vectors, ahead)
+        product(memory, z, ld, a_in, w, inputs.stop - inputs.start, rows, vectors, ahead)
         bias = at(memory, layer.bias + v * lane)
         activate(at(memory, z + rows.start * ld), ld, bias, rows.stop - rows.start, vectors, activation)

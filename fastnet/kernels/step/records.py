@@ -1,8 +1,8 @@
 """What describes a network and its buffers to the kernels: records of numbers, and bundles of arrays.
 
 Sizes and offsets travel as data, so another width, depth, batch or activation compiles nothing new. Offsets count
-elements of ``memory``, the one array that holds weights, moments and scratch. The driver builds the records once
-(fastnet.engine.workspace); kernels only read them.
+elements of ``memory``, the one array that holds weights, moments and scratch, unless they say otherwise. The driver
+builds the records once (fastnet.engine.workspace); kernels only read them.
 
 A record cannot enter a parallel region by itself. So ``plans`` is an array of one record, and kernels begin with
 ``plan = tables.plans[0]``.
@@ -14,7 +14,7 @@ import numpy as np
 
 DENSE, SKIP, LISTS = range(3)  # plan.input: all inputs; those whose flag is not zero; those listed in a CSR matrix
 STORE, UPDATE, SCATTER = range(3)  # a step's action: keep the gradient; update; update W[0] sample by sample
-SAMPLE, PLACE, LABEL = range(3)  # rows of ``samples``: for each row of a batch its row of X, its own number, its label
+SAMPLE, PLACE, LABEL = range(3)  # rows of ``samples``: for each row of a chunk its row of X, its own number, its label
 
 
 def _record(*names: str) -> np.dtype:
@@ -41,11 +41,11 @@ LAYER = _record(
     "row_stride_out",
     "panel_stride_out",
     "delta",  # dLoss/dZ of this layer, with the strides of a_out
-    "delta_panels",  # the same in panels, plan.panel_stride apart; the same place, except for the last layer
+    "delta_panels",  # the delta in panels, plan.panel_stride apart: hidden layers' delta itself, the last layer's copy
     "activation",
 )
 
-# One for the whole network. 0 stands for what there is not.
+# One for the whole network; 0 means absent.
 PLAN = _record(
     "n_layers",
     "input",  # DENSE, SKIP or LISTS
@@ -54,10 +54,10 @@ PLAN = _record(
     "half",  # first input of the second half, where the first layer's sums are taken in halves
     "z_half",  # the second half's sums, laid out as a_out of the first layer
     "moments",  # from a weight to its first moment, and from that to its second
-    "gradient",  # from a weight to its stored gradient
+    "gradient",  # from a weight to its stored gradient; weights begin at 0, so also where gradients begin
     "rule",
     "loss",
-    "table",  # the 256 values of a byte
+    "byte_values",  # what each of the 256 bytes is worth
     "zeros",  # a row of zeros
     "factor",  # one number a row: scale times weight
     "row_loss",
@@ -67,8 +67,8 @@ PLAN = _record(
     "scratch",  # per thread, scratch_size elements
     "scratch_size",
     "panel_stride",  # from a panel of activations or deltas to the next, [row][NV vectors]
-    "flags_t",  # in `flags`: the transposed flags of a batch, [block of 64 rows][input][row]
-    "ends",  # in `lists`, after the counts of each input's entries in the batch: where they end
+    "flags_t",  # in `flags`: the transposed flags of a chunk, [64 rows][input][row]
+    "ends",  # in `lists`, after the counts of each input's entries in the chunk: where they end
     "entries",  # in `lists`: their rows
     "values",  # in `memory`: their values
     "dropout",  # chance of a hidden neuron to be dropped, times 2^32
@@ -104,11 +104,11 @@ class Batch(NamedTuple):
     indptr: np.ndarray  # int64: of the CSR matrix
     labels: np.ndarray  # int64 (n,)
     targets: np.ndarray  # (n * k,)
-    weights: np.ndarray  # (n,)
+    row_weights: np.ndarray  # (n,)
 
 
 class Tables(NamedTuple):
-    """Where everything is."""
+    """The records of a network, and which thread owns which units."""
 
     plans: np.ndarray  # PLAN (1,)
     layers: np.ndarray  # LAYER (n_layers,)
@@ -120,7 +120,7 @@ class Chunk(NamedTuple):
     """Some rows of a batch that go through the network together."""
 
     n: int | np.int64
-    first_row: int | np.int64  # number of its first row among all rows trained on
+    rows_before: int | np.int64  # rows trained on before its first one: dropout is drawn by the number of a row
     scale: float  # the factor that losses and deltas get
     update: bool  # whether the weights move afterwards
     accumulate: bool  # whether the gradient is added to that of earlier chunks

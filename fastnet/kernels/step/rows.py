@@ -7,6 +7,7 @@ from fastnet.kernels.compile.jit import serial
 from fastnet.kernels.step.dropout import drop_neurons, dropped_derivative
 from fastnet.kernels.step.first_layer import first_layer, join_halves
 from fastnet.kernels.step.loss import output_loss
+from fastnet.kernels.step.places import delta_at, last_layer
 from fastnet.kernels.step.products import layer_forward, product
 from fastnet.kernels.step.records import Operand
 from fastnet.kernels.vector.activations import derivative
@@ -17,10 +18,10 @@ from fastnet.kernels.vector.tile import NV
 
 
 @serial
-def network_forward(buffers, batch, tables, rows, first_row, transpose):
+def network_forward(buffers, batch, tables, rows, rows_before, transpose):
     """All layers for some rows of a chunk; the last layer's Z stays without its activation.
 
-    ``first_row`` is the chunk's, for dropout; ``transpose`` says whether the gradient will want transposed flags.
+    ``rows_before`` is the chunk's; ``transpose`` says whether the gradient will want transposed flags.
     """
     plan, layers, memory = tables.plans[0], tables.layers, buffers.memory
     final = plan.n_layers - 1
@@ -32,13 +33,13 @@ def network_forward(buffers, batch, tables, rows, first_row, transpose):
     for l in range(1, final + 1):
         layer = layers[l]
         if plan.dropout:
-            drop_neurons(memory, tables, l - 1, rows, first_row)
+            drop_neurons(memory, tables, l - 1, rows, rows_before)
         activation = IDENTITY if l == final else layer.activation
-        layer_forward(memory, layer, rows, Span(np.int64(0), layer.fan_in), layer.a_out, activation)
+        layer_forward(memory, layer.a_out, layer, rows, Span(np.int64(0), layer.fan_in), activation)
 
 
 @serial
-def network_backward(memory, tables, rows, first_row):
+def network_backward(memory, tables, rows, rows_before):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
     plan, layers = tables.plans[0], tables.layers
     for l in range(plan.n_layers - 1, 0, -1):
@@ -54,18 +55,17 @@ def network_backward(memory, tables, rows, first_row):
                 delta, a = at(memory, target + rows.start * ld), at(memory, below.a_out + place + rows.start * ld)
                 derivative(delta, a, ld, rows.stop - rows.start, vectors, below.activation)
         if plan.dropout:
-            dropped_derivative(memory, tables, l - 1, rows, first_row)
+            dropped_derivative(memory, tables, l - 1, rows, rows_before)
 
 
 @serial
 def pack_delta(memory, tables, rows):
     """Copy rows of the outputs' delta into panels."""
-    plan, width = tables.plans[0], panel_width(memory)
-    layer = tables.layers[plan.n_layers - 1]
+    plan, layer, width = tables.plans[0], last_layer(tables), panel_width(memory)
     ld = layer.row_stride_out
     for v in range(0, layer.vectors, NV):
         source = at(memory, layer.delta + v // NV * layer.panel_stride_out + rows.start * ld)
-        target = at(memory, layer.delta_panels + v // NV * plan.panel_stride + rows.start * width)
+        target = at(memory, delta_at(layer, plan, v) + rows.start * width)
         copy_block(target, width, source, ld, rows.stop - rows.start, min(NV, layer.vectors - v))
 
 
@@ -74,7 +74,7 @@ def rows_of_thread(buffers, batch, tables, chunk, threads, thread):
     """Forward, loss and backward for one thread's rows of a chunk."""
     rows = cut(chunk.n, tables.plans[0].grain, threads, thread)
     if rows.start < rows.stop:
-        network_forward(buffers, batch, tables, rows, chunk.first_row, not chunk.scatter)
+        network_forward(buffers, batch, tables, rows, chunk.rows_before, not chunk.scatter)
         output_loss(buffers, batch, tables, rows, chunk.scale)
         pack_delta(buffers.memory, tables, rows)
-        network_backward(buffers.memory, tables, rows, chunk.first_row)
+        network_backward(buffers.memory, tables, rows, chunk.rows_before)

@@ -14,10 +14,10 @@ from fastnet.functions import L2, SCALE
 from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.first_layer import inputs_of_thread
 from fastnet.kernels.step.gather import choose
-from fastnet.kernels.step.gradient_norm import shorten_step
+from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
 from fastnet.kernels.step.records import SCATTER, STORE, Batch, Buffers, Chunk, Tables
 from fastnet.kernels.step.rows import rows_of_thread
-from fastnet.kernels.step.units import squares_of, units_of_thread
+from fastnet.kernels.step.units import units_of_thread
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
 from fastnet.kernels.vector.pointers import lanes
 from fastnet.kernels.vector.shapes import Span
@@ -82,7 +82,8 @@ def train_steps(losses, buffers, batch, tables, order, coefficients, batch_size,
 
     buffers, batch, tables : the fields of Buffers, Batch and Tables, as plain tuples: a call with NamedTuples takes
         8 us, with tuples 4.
-    order : int64, rows of X. coefficients : (steps, 2 N_ROW), for weights and for biases.
+    order : int64, rows of X. coefficients : (steps, 2 N_ROW), for weights and for biases; scaled in place where the
+        gradient has a largest norm.
     rows_seen : rows trained on before. action : STORE leaves the gradient in memory and the weights alone, UPDATE moves
         them, SCATTER moves those of the first layer sample by sample.
     """
@@ -101,7 +102,7 @@ def train_steps(losses, buffers, batch, tables, order, coefficients, batch_size,
             loss += run_chunk(buffers, batch, tables, row, chunk)
             start += n
         if limited:  # the norm wants the whole gradient, so the weights move in a chunk of no rows
-            shorten_step(buffers.memory, tables, row)
+            shorten_step(row, buffers.memory, tables)
             chunk = Chunk(np.int64(0), rows_seen + start, row[SCALE], moves, start > first, scatters)
             loss += run_chunk(buffers, batch, tables, row, chunk)
         losses[step, 0] = loss

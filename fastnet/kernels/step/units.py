@@ -1,7 +1,7 @@
-"""One thread's share of the weights: the gradient of a block of rows of W, and the optimizer on it while it is in L1.
+"""One thread's share of the weights: the gradient of a unit, and the optimizer on it while it is in L1.
 
-A unit is a block of rows of one layer's W, as high as a panel is wide. It has one owner. Its gradient is computed in
-scratch, or in `memory` at ``plan.gradient`` where it is summed over several chunks of rows or wanted for itself.
+A unit is some rows of one layer's W, as many as a panel is wide. It has one owner. Its gradient is computed in scratch,
+or in `memory` at ``plan.gradient`` where it is summed over several chunks of rows or wanted for itself.
 """
 
 import numpy as np
@@ -10,9 +10,10 @@ from fastnet.functions import ADAM, SGD_LR
 from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.step.flags import flag_rows, flags_at
 from fastnet.kernels.step.gather import is_bytes
-from fastnet.kernels.step.gradient_norm import unit_squares
-from fastnet.kernels.step.gradients import dense_gradient, skip_gradient
+from fastnet.kernels.step.gradient_norm import squares_of, unit_squares
+from fastnet.kernels.step.gradients import dense_gradient, list_gradient, walk_gradient
 from fastnet.kernels.step.lists import column_lists
+from fastnet.kernels.step.places import delta_at, transposed_at, weights_at
 from fastnet.kernels.step.records import DENSE, LISTS, Operand
 from fastnet.kernels.vector.blocks import add_rows, prefetch_block
 from fastnet.kernels.vector.nonzero import BITS
@@ -21,13 +22,7 @@ from fastnet.kernels.vector.pointers import at, lanes, panel_width
 from fastnet.kernels.vector.shapes import Span, clear, group_width
 from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.transpose import transpose_square
-from fastnet.kernels.vector.walk import WIDEST, scatter
-
-
-@inlined
-def squares_of(memory, plan, u):
-    """Where unit u leaves its sums of squares: a vector for W, then one for the bias."""
-    return plan.squares + 2 * u * lanes(memory)
+from fastnet.kernels.vector.walk import scatter
 
 
 @inlined
@@ -36,17 +31,11 @@ def scratch_of(plan, thread):
     return plan.scratch + thread * plan.scratch_size
 
 
-@inlined
-def transposed_at(layer, v, row, width):
-    """Where the transposed copy of a block of W is: rows row.. and vectors v.. of its columns."""
-    return layer.transposed + row // width * layer.transposed_stride + v // NV * width * width
-
-
 @serial
 def transpose_block(memory, layer, v, vectors, row):
     """Bring the transposed copy of W up to date: rows row.. and vectors v.. of its columns, a square block."""
     lane, width = lanes(memory), panel_width(memory)
-    source = layer.weights + v // NV * layer.weights_stride + row * width
+    source = weights_at(layer, v, row, width)
     target = transposed_at(layer, v, row, width)
     for a in range(0, width, lane):
         for b in range(0, vectors * lane, lane):
@@ -54,7 +43,7 @@ def transpose_block(memory, layer, v, vectors, row):
 
 
 @inlined
-def update_rows(memory, plan, coefficients, squares, w, g, rows, vectors):
+def update_rows(memory, w, squares, g, plan, coefficients, rows, vectors):
     """The optimizer on rows of one panel, at w, with the gradient at g; both are NV vectors wide."""
     width, first = panel_width(memory), w + plan.moments
     m, s, c = at(memory, first), at(memory, first + plan.moments), at(coefficients, 0)
@@ -63,7 +52,7 @@ def update_rows(memory, plan, coefficients, squares, w, g, rows, vectors):
 
 @inlined
 def prefetch_rows(memory, plan, w, rows):
-    """Fetch the weights and moments that the optimizer will want, while the gradient is computed."""
+    """Fetch the weights and first moments that the optimizer will want, while the gradient is computed."""
     width = panel_width(memory)
     prefetch_block(at(memory, w), rows * width)
     if plan.moments:
@@ -80,7 +69,7 @@ def bias_update(memory, tables, coefficients, chunk, u, thread):
     if not chunk.accumulate:
         clear(at(memory, g), size)
     for v in range(0, layer.vectors, NV):
-        delta = at(memory, layer.delta_panels + v // NV * plan.panel_stride)
+        delta = at(memory, delta_at(layer, plan, v))
         add_rows(at(memory, g + v * lane), delta, NV * lane, chunk.n, min(NV, layer.vectors - v))
     if chunk.update:
         m, squares = b + plan.moments, squares_of(memory, plan, u) + lane
@@ -101,48 +90,59 @@ def places_ahead(plan, layer, w, v, unit, width):
     return w, w + plan.moments, also
 
 
+@inlined
+def gradient_at(layer, plan, w, width, thread):
+    """The Operand where the gradient of the weights at w is computed: stored for itself, or in the thread's scratch."""
+    if plan.gradient:
+        return Operand(w + plan.gradient, width, layer.weights_stride)
+    return Operand(scratch_of(plan, thread), width, width * width)
+
+
 @serial
-def update_unit(buffers, X, tables, coefficients, chunk, u, thread):
-    """All columns of one block of rows of W: gradient, optimizer, transposed copy."""
-    plan, unit, memory = tables.plans[0], tables.units[u], buffers.memory
-    layer, row, rows, width = tables.layers[unit.layer], unit.first_row, unit.rows, panel_width(memory)
-    skip = unit.layer == 0 and plan.input != DENSE
-    # This panel of the inputs meets every panel of the delta.
-    inputs = Operand(layer.a_in + row // width * layer.panel_stride_in, layer.row_stride_in, layer.panel_stride_in)
-    v = np.int64(0)  # a literal would be a type of its own
+def update_panels(memory, w, g, tables, coefficients, u, v, vectors):
+    """The optimizer on a unit's columns from vector v on, at w, with the gradient g; and their transposed copy."""
+    plan, unit = tables.plans[0], tables.units[u]
+    layer, squares = tables.layers[unit.layer], squares_of(memory, plan, u)
+    for q in range(0, vectors, NV):
+        some, w_q, g_q = min(NV, vectors - q), w + q // NV * layer.weights_stride, g.offset + q // NV * g.panel_stride
+        update_rows(memory, w_q, squares, g_q, plan, coefficients, unit.rows, some)
+        if unit.layer > 0:
+            transpose_block(memory, layer, v + q, some, unit.first_row)
+
+
+@serial
+def sparse_unit(buffers, X, tables, coefficients, chunk, u, thread):
+    """`update_unit` of the first layer where work is for the nonzero inputs only."""
+    plan, unit, layer, memory = tables.plans[0], tables.units[u], tables.layers[0], buffers.memory
+    width, v = panel_width(memory), np.int64(0)  # a literal would be a type of its own
     while v < layer.vectors:
-        left = layer.vectors - v
-        vectors = group_width(min(left, WIDEST)) if skip else min(left, NV)
-        w = layer.weights + v // NV * layer.weights_stride + row * width
-        if plan.gradient:
-            g = Operand(w + plan.gradient, width, layer.weights_stride)
-        else:
-            g = Operand(scratch_of(plan, thread), width, width * width)
-        if skip:
-            if chunk.update:
-                for q in range(0, vectors, NV):
-                    prefetch_rows(memory, plan, w + q // NV * layer.weights_stride, rows)
-            skip_gradient(buffers, X, tables, chunk, g, unit, v, vectors)
-        else:
-            delta = layer.delta_panels + v // NV * plan.panel_stride
-            places = places_ahead(plan, layer, w, v, unit, width)
-            dense_gradient(memory, g.offset, inputs, delta, chunk, rows, vectors, places)
+        vectors, w = group_width(layer.vectors - v), weights_at(layer, v, unit.first_row, width)
+        g = gradient_at(layer, plan, w, width, thread)
         if chunk.update:
-            update_panels(memory, tables, coefficients, g, u, v, vectors)
+            for q in range(0, vectors, NV):
+                prefetch_rows(memory, plan, w + q // NV * layer.weights_stride, unit.rows)
+        if plan.input == LISTS:
+            list_gradient(buffers, g, tables, chunk, unit, v, vectors)
+        else:
+            walk_gradient(buffers, g, X, tables, chunk, unit, v, vectors)
+        if chunk.update:
+            update_panels(memory, w, g, tables, coefficients, u, v, vectors)
         v += vectors
 
 
 @serial
-def update_panels(memory, tables, coefficients, g, u, v, vectors):
-    """The optimizer on the columns from vector v on of one unit, with the gradient g; and their transposed copy."""
-    plan, unit = tables.plans[0], tables.units[u]
-    layer, squares = tables.layers[unit.layer], squares_of(memory, plan, u)
-    w = layer.weights + v // NV * layer.weights_stride + unit.first_row * panel_width(memory)
-    for q in range(0, vectors, NV):
-        part, w_q, g_q = min(NV, vectors - q), w + q // NV * layer.weights_stride, g.offset + q // NV * g.panel_stride
-        update_rows(memory, plan, coefficients, squares, w_q, g_q, unit.rows, part)
-        if unit.layer > 0:
-            transpose_block(memory, layer, v + q, part, unit.first_row)
+def update_unit(memory, tables, coefficients, chunk, u, thread):
+    """All columns of a unit: gradient, optimizer, transposed copy."""
+    plan, unit, width = tables.plans[0], tables.units[u], panel_width(memory)
+    layer, row = tables.layers[unit.layer], unit.first_row
+    # This panel of the inputs meets every panel of the delta.
+    a_in = Operand(layer.a_in + row // width * layer.panel_stride_in, layer.row_stride_in, layer.panel_stride_in)
+    for v in range(0, layer.vectors, NV):
+        vectors, w = min(NV, layer.vectors - v), weights_at(layer, v, row, width)
+        g, places = gradient_at(layer, plan, w, width, thread), places_ahead(plan, layer, w, v, unit, width)
+        dense_gradient(memory, g.offset, a_in, delta_at(layer, plan, v), chunk, unit.rows, vectors, places)
+        if chunk.update:
+            update_panels(memory, w, g, tables, coefficients, u, v, vectors)
 
 
 @serial
@@ -153,16 +153,16 @@ def scatter_update(buffers, X, tables, inputs, n, lr):
     784-30-10 at batch 10 takes 14 us for that, 4 us this way.
     """
     plan, layer, memory, flags = tables.plans[0], tables.layers[0], buffers.memory, buffers.flags
-    width, d, table = panel_width(memory), layer.fan_in, at(memory, plan.table)
+    width, d, table = panel_width(memory), layer.fan_in, at(memory, plan.byte_values)
     start = min(inputs.start, d - BITS)  # a block of flags must not reach beyond its row
     v = np.int64(0)
     while v < layer.vectors:
-        vectors = group_width(min(layer.vectors - v, WIDEST))
-        w = at(memory, layer.weights + v // NV * layer.weights_stride + start * width)
+        vectors = group_width(layer.vectors - v)
+        w = at(memory, weights_at(layer, v, start, width))
         for r in range(n):
             row = flags_at(X, flags, buffers.samples[flag_rows(X), r] * d + start)
             values = at(memory, layer.a_in + r * layer.row_stride_in + start)
-            delta = at(memory, layer.delta_panels + v // NV * plan.panel_stride + r * width)
+            delta = at(memory, delta_at(layer, plan, v) + r * width)
             scatter(
                 w, width, layer.weights_stride, row, inputs.stop - start, inputs.start - start,
                 is_bytes(X), table, values, delta, plan.panel_stride, -lr, vectors,
@@ -195,9 +195,11 @@ def units_of_thread(buffers, batch, tables, coefficients, chunk, thread):
     for u in range(owned.start, owned.stop):
         unit = tables.units[u]
         clear(at(memory, squares_of(memory, plan, u)), 2 * lanes(memory))
-        if unit.layer > 0 or not chunk.scatter:
-            update_unit(buffers, batch.X, tables, coefficients, chunk, u, thread)
+        if unit.layer > 0 or plan.input == DENSE:
+            update_unit(memory, tables, coefficients, chunk, u, thread)
+        elif not chunk.scatter:
+            sparse_unit(buffers, batch.X, tables, coefficients, chunk, u, thread)
         if unit.first_row + unit.rows == tables.layers[unit.layer].fan_in:
             bias_update(memory, tables, coefficients, chunk, u, thread)
         if plan.max_norm and not chunk.update:
-            unit_squares(memory, tables, coefficients, squares_of(memory, plan, u), u)
+            unit_squares(memory, tables, coefficients, u)

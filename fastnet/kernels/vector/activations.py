@@ -1,6 +1,7 @@
 """Activations and their derivatives, in vector code, on rows of whole vectors.
 
-A new activation gets a code in fastnet.functions, an entry in FORWARD and one in BACKWARD.
+A new activation gets a code in fastnet.functions, an entry in FORWARD and one in BACKWARD, and its derivative in
+step/dropout.py.
 """
 
 from numba import types

@@ -5,20 +5,30 @@ at every level of the call tree (24 s instead of 10 s for a first run). So they 
 the kernels. Numba's code calls them by name: LLVM knows their addresses as symbols.
 """
 
+import os
 import threading
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core.registry import cpu_target
 
-from fastnet.kernels.compile import cache
+from fastnet.kernels.compile import cache, guards
 from fastnet.kernels.vector import activations, blocks, optimizers, softmax, tile, transpose, walk
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 _engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
 _alive: list[llvm.ExecutionEngine] = []  # they own the machine code, which compiled kernels call until the process ends
 _lock = threading.Lock()
+
+
+def _forked() -> None:
+    """In a child made by fork nobody would give back a lock that another thread of the parent held."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def source(dtype: str) -> ir.Module:
@@ -44,7 +54,7 @@ def _compile(module: ir.Module, machine: llvm.TargetMachine) -> bytes:
 
 def _target() -> tuple[str, str, str]:
     """Triple, CPU and features that Numba compiles for."""
-    return cpu_target.target_context.codegen().magic_tuple()
+    return guards.target()
 
 
 def _name(dtype: str) -> str:

@@ -1,6 +1,7 @@
 """The optimizers, applied to one block of weights while its gradient is still in L1.
 
-A new optimizer gets a code and coefficients in fastnet.functions, and an entry in RULES.
+A new optimizer gets a code and up to four coefficients in fastnet.functions, an entry in RULES, and a case in
+step/gradient_norm.py.
 """
 
 from numba import types

@@ -37,10 +37,10 @@ class _Tile:
         self.e, self.rows, self.vectors, self.by_rows = e, rows, vectors, by_rows
         self.width, self.line = NV * e.lanes, CACHE_LINE // e.itemsize
 
-    def emit(self, c, ldc, a, lda, b, K, accumulate, ahead, block=None):
+    def emit(self, c, ldc, a, lda, b, K, accumulate, ahead, panel_stride=None):
         sums = self._first_sums(c, ldc, accumulate)
         operands = a, lda, b, K, ahead
-        sums = self._panels(*operands, block, sums) if self.by_rows else self._run(*operands, sums)
+        sums = self._panels(*operands, panel_stride, sums) if self.by_rows else self._run(*operands, sums)
         for total, place in zip(sums, self._places(c, ldc), strict=True):
             self.e.store(total, place)
         self.e.b.ret_void()
@@ -69,14 +69,14 @@ class _Tile:
             phi.add_incoming(v, resume)
         return sums
 
-    def _panels(self, a, lda, b, K, ahead, block, sums):
+    def _panels(self, a, lda, b, K, ahead, panel_stride, sums):
         """All k < K, one panel of A after the other."""
         e, width = self.e, self.width
 
         def panel(k, sums):
             left = e.b.sub(K, k)
             count = e.b.select(e.b.icmp_signed("<", left, const(width)), left, const(width))
-            a_k = e.gep(a, e.b.mul(e.b.sdiv(k, const(width)), block))
+            a_k = e.gep(a, e.b.mul(e.b.sdiv(k, const(width)), panel_stride))
             return self._run(a_k, lda, self._row(b, k, width), count, self._row(ahead, k, self.line), sums)
 
         return e.loop(const(0), K, width, sums, panel, "panel")
@@ -137,10 +137,10 @@ def define(module, scalar):
 
 
 @intrinsic
-def tile_rows(typingctx, C, ldc, A, lda, B, K, accumulate, ahead, block, rows, vectors):
-    """One tile with A[i, k] at A[k // w * block + i * lda + k % w], w = NV * lanes: rows of samples times weights.
+def tile_rows(typingctx, C, ldc, A, lda, B, K, accumulate, ahead, panel_stride, rows, vectors):
+    """One tile with A[i, k] at A[k // w * panel_stride + i * lda + k % w], where w = NV * lanes.
 
-    Row-major A has its panels side by side: block = w.
+    Rows of samples times weights. Row-major A has its panels side by side: panel_stride = w.
     """
     n = types.intp
     sig = types.void(C, n, A, n, B, n, types.boolean, ahead, n, n, n)

@@ -37,12 +37,12 @@ def _either(e, by_table, emit):
     e.b.ret_void()
 
 
-def _group(e, start, vectors, panel):
+def _group(e, start, vectors, panel_stride):
     """Pointer to each vector of a group that starts at ``start``: two vectors to a panel."""
     pointers = []
     for j in range(vectors):
         if j > 0 and j % 2 == 0:
-            start = e.gep(start, panel)
+            start = e.gep(start, panel_stride)
         if j % 2 == 0:
             start = e.in_register(start)
         pointers.append(e.gep(start, j % 2 * e.lanes))
@@ -50,8 +50,8 @@ def _group(e, start, vectors, panel):
 
 
 def _walk(
-    e, vectors, height, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table,
-    values, value_stride, value_step, rows, row_step, row_panel, accumulate,
+    e, vectors, height, out, out_step, out_panel_stride, count, order, ordered, flags, stride, flags_step, n, by_table,
+    table, values, value_stride, value_step, rows, row_step, row_panel_stride, accumulate,
 ):  # fmt: skip
     """Emit the body of one walk function; the arguments are those of `walk`."""
     b = e.b
@@ -67,10 +67,10 @@ def _walk(
         entries = NonzeroFlags(e, bytes_, flags_step, n, whole, by_table, table, numbers, value_step)
 
         def add(t, factors, acc):
-            source = [e.load(p) for p in _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)]
+            source = [e.load(p) for p in _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel_stride)]
             return [e.fma(f, w, acc[j * vectors + v]) for j, f in enumerate(factors) for v, w in enumerate(source)]
 
-        target = [p for m in members for p in _group(e, e.gep(out, b.mul(m, out_step)), vectors, out_panel)]
+        target = [p for m in members for p in _group(e, e.gep(out, b.mul(m, out_step)), vectors, out_panel_stride)]
         acc = entries.each([b.select(again, e.load(p), e.constant(0.0)) for p in target], add)
         for p, v in zip(target, acc, strict=True):
             e.store(v, p)
@@ -80,12 +80,25 @@ def _walk(
 
 
 def _scatter(
-    e, vectors, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor
+    e,
+    vectors,
+    rows,
+    row_step,
+    row_panel_stride,
+    flags,
+    n,
+    first,
+    by_table,
+    table,
+    values,
+    source,
+    source_panel_stride,
+    factor,
 ):
     """Emit the body of one scatter function; the arguments are those of `scatter`."""
     b = e.b
     scale = e.splat(factor)
-    added = [b.fmul(scale, e.load(p)) for p in _group(e, source, vectors, source_panel)]
+    added = [b.fmul(scale, e.load(p)) for p in _group(e, source, vectors, source_panel_stride)]
 
     def whole_row(by_table):
         overlap = b.icmp_signed(">=", n, const(BITS))
@@ -93,7 +106,7 @@ def _scatter(
 
         def add(t, factors, _):
             (value,) = factors
-            target = _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel)
+            target = _group(e, e.gep(rows, b.mul(t, row_step)), vectors, row_panel_stride)
             for p, v in zip(target, added, strict=True):
                 e.store(e.fma(value, v, e.load(p)), p)
             return []
@@ -112,14 +125,14 @@ def _walk_function(module, scalar, vectors, height):
     return declared(module, f"fastnet_walk_{scalar}_{vectors}x{height}", arguments)
 
 
-def _list(e, vectors, out, out_panel, indices, values, n, rows, row_step, row_panel):
+def _list(e, vectors, out, out_panel_stride, indices, values, n, rows, row_step, row_panel_stride):
     """Emit the body of one list function; the arguments are those of `walk_list`."""
-    outs = _group(e, out, vectors, out_panel)
+    outs = _group(e, out, vectors, out_panel_stride)
 
     def body(i, acc):
         index = e.b.sext(e.b.load(e.gep(indices, i)), I64)
         value, row = e.splat(e.b.load(e.gep(values, i))), e.gep(rows, e.b.mul(index, row_step))
-        return [e.fma(value, e.load(p), s) for p, s in zip(_group(e, row, vectors, row_panel), acc, strict=True)]
+        return [e.fma(value, e.load(p), s) for p, s in zip(_group(e, row, vectors, row_panel_stride), acc, strict=True)]
 
     acc = e.loop(const(0), n, 1, [e.load(p) for p in outs], body, "entry")
     for p, v in zip(outs, acc, strict=True):
@@ -159,14 +172,14 @@ def define(module, scalar):
 
 @intrinsic
 def walk(
-    typingctx, out, out_step, out_panel, count, order, ordered, flags, stride, flags_step, n, by_table, table, values,
-    value_stride, value_step, rows, row_step, row_panel, accumulate, vectors, height,
+    typingctx, out, out_step, out_panel_stride, count, order, ordered, flags, stride, flags_step, n, by_table, table,
+    values, value_stride, value_step, rows, row_step, row_panel_stride, accumulate, vectors, height,
 ):  # fmt: skip
     """out[i] (+)= sum over t < n with flag(i, t) != 0 of value(i, t) * rows[t], for i < count.
 
     out[i], at i * out_step, and rows[t], at t * row_step, are groups of ``vectors`` vectors, two to a panel; panels are
-    ``out_panel`` and ``row_panel`` apart. ``height`` rows i go together, through what is nonzero in any of them; with
-    height 2 a flag that is zero must have a value of zero. (vectors, height) is one of WALKS.
+    ``out_panel_stride`` and ``row_panel_stride`` apart. ``height`` rows i go together, through what is nonzero in any
+    of them; with height 2 a flag that is zero must have a value of zero. (vectors, height) is one of WALKS.
     The flags of row i start at stride * order[i] (``ordered`` 1) or stride * i. Blocks of 64 of them are ``flags_step``
     apart. If that is not 64, or n < 64, the last block must be readable as a whole.
     A value is table[flag] with ``by_table`` 1, values[i * value_stride + t * value_step] with 0.
@@ -178,8 +191,8 @@ def walk(
 
 @intrinsic
 def scatter(
-    typingctx, rows, row_step, row_panel, flags, n, first, by_table, table, values, source, source_panel, factor,
-    vectors,
+    typingctx, rows, row_step, row_panel_stride, flags, n, first, by_table, table, values, source,
+    source_panel_stride, factor, vectors,
 ):  # fmt: skip
     """rows[t * row_step] += value(t) * factor * source, for all first <= t < n with flags[t] != 0.
 
@@ -192,7 +205,7 @@ def scatter(
 
 
 @intrinsic
-def walk_list(typingctx, out, out_panel, indices, values, n, rows, row_step, row_panel, vectors):
+def walk_list(typingctx, out, out_panel_stride, indices, values, n, rows, row_step, row_panel_stride, vectors):
     """out += sum over i < n of values[i] * rows[indices[i] * row_step]; int32 indices; groups as in `walk`."""
     i = types.intp
     return types.void(out, i, indices, values, i, rows, i, i, i), calls_one_of(_list_function, [(v,) for v in WIDTHS])

@@ -1,0 +1,22 @@
+"""What steps do with a batch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """What steps do with a batch, but for the coefficients that each of them gets.
+
+    loss, rule : codes of fastnet.functions.
+    clip_loss : report the losses of probabilities kept eps away from 0 and 1, as scikit-learn does.
+    max_norm : None, or the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
+    dropout : chance of a hidden neuron to be left out for a row, drawn from ``seed`` and the number of that row among
+        all rows trained on.
+    """
+
+    loss: int
+    rule: int
+    clip_loss: bool = False
+    max_norm: float | None = None
+    dropout: float = 0.0
+    seed: int = 0
