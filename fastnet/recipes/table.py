@@ -44,6 +44,12 @@ _RECIPES = (
             "lambda is 0 as in the document; another one is --l2 lambda/50000",
             ANYWAY,
         ),
+        notes=(
+            "the document decays weights by (1 - eta lambda/n) w; --l2 takes the value lambda/n",
+            "the document's list of layers is fastnet.Network.from_layers([['FullyConnected', 784, None], "
+            "['FullyConnected', 30, 'sigmoid'], ['FullyConnected', 10, 'softmax']])",
+            "the document's picture of a digit is drawn by fastnet data show PATH --index 0",
+        ),
     ),
     Recipe(
         name="zhenye-na",
@@ -59,6 +65,11 @@ _RECIPES = (
             "velocities start at zero: the listing uses them before they have a value",
             "its report counts 997 zeros, MNIST has 980: it takes predictions for labels; here labels come first",
             ANYWAY,
+        ),
+        notes=(
+            "the document's --n_h 64 is --hidden 64 here; several widths are --hidden 64,32",
+            "the document's --batch_size 64 is --batch-size 64 here; --lr, --epochs and --beta have the same names",
+            "the document's --n_x 784 has no counterpart: the data says how many inputs there are",
         ),
         report=True,
     ),
@@ -126,6 +137,7 @@ _RECIPES = (
             "a race, not a result: the settings were chosen by the test set, and so is the epoch at which it ends",
             "the fair epoch is chosen by 10 000 training rows held out, and trained without them",
         ),
+        notes=("the fair choice has 98.2% of the test set right",),
     ),
 )  # fmt: skip
 
