@@ -134,7 +134,7 @@ def _note(session: dict[str, Any]) -> str:
     parts = [
         session["taken"][:10], f"commit {session['commit']}" if session["commit"] else "", data,
         f"FMA peak {peaks} GFLOP/s", f"a NumPy epoch of 784-64-10 {seconds(session['numpy_epoch']['median'])}",
-        f"load average {load[0]} before" if load else "", "few rounds" if session["quick"] else "",
+        f"load average {load[0]} at the start" if load else "", "few rounds" if session["quick"] else "",
     ]  # fmt: skip
     return "\n\n<sub>" + "; ".join(part for part in parts if part) + "</sub>"
 
@@ -145,10 +145,11 @@ def _rows(section: dict[str, Any]) -> str:
         times = [seconds(row["seconds"][name]["median"]) for name in ("numpy", "fastnet")]
         rows.append([row["label"], *times, ratio(row["ratios"]["numpy"]), ratio(row["ratios"]["peak"], "")])
     bits = section["rows"][0]["vector_bits"]
-    head = ["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "faster than NumPy", f"of peak ({bits}-bit)"]
+    head = ["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "times as fast", "of peak"]
     text = (
-        "The last column compares fastnet with the machine's FMA peak. It is the time that dense arithmetic alone "
-        "would take at the peak, divided by fastnet's time. It exceeds 1 where fastnet skips enough zero pixels. "
+        f"The last column compares fastnet with the machine's FMA peak, on {bits}-bit vectors. It is the time that "
+        "dense arithmetic alone would take at the peak, divided by fastnet's time. It exceeds 1 where fastnet skips "
+        "enough zero pixels. "
     )
     if any(row["vector_bits"] != bits for row in section["rows"]):
         text += "The last rows use narrower vectors on purpose; their peak is that of the narrower vectors."
@@ -167,7 +168,7 @@ def _peers(section: dict[str, Any]) -> str:
         for name in names:
             if name in row["ratios"]:
                 taken = seconds(row["seconds"][name]["median"] * row["scale"])
-                cells.append(f"{taken}, {ratio(row['ratios'][name])}")
+                cells.append(f"{taken}<br>{ratio(row['ratios'][name])}")
             else:
                 cells.append("absent")
         rows.append(cells)
@@ -176,9 +177,9 @@ def _peers(section: dict[str, Any]) -> str:
     text = "Versions: " + ", ".join(f"{NAMES[k]} {v}" for k, v in versions.items())
     absent = "".join(f" Absent: {NAMES.get(k, k)} ({v})." for k, v in section["absent"].items())
     rules = (
-        ". A cell holds the library's time and how many times fastnet's time that is. Each library runs in a process "
-        "of its own, with one thread or with all, whichever is faster. None uses a data loader. JAX compiles a whole "
-        "epoch into one scan. Keras uses `jit_compile`."
+        ". A cell holds the library's time, and below it how many times fastnet's time that is. Each library runs in a "
+        "process of its own, with one thread or with all, whichever is faster. None uses a data loader. JAX compiles a "
+        "whole epoch into one scan. Keras uses `jit_compile`."
     )
     return f"### Beside other libraries\n\n{table(head, rows)}\n\n{text}{rules}{absent}\n\n{_picture('peers')}"
 
@@ -190,7 +191,7 @@ def _estimators(section: dict[str, Any]) -> str:
         for row in section["rows"]
     ]  # fmt: skip
     versions = {v for row in section["rows"] for k, v in row["versions"].items() if k == "scikit-learn"}
-    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "faster"]
+    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "times as fast"]
     return f"### Beside scikit-learn\n\n{table(head, rows)}\n\n{_picture('sklearn')}"
 
 
@@ -220,8 +221,8 @@ def _accuracy(section: dict[str, Any]) -> str:
 
 def _scaling(section: dict[str, Any]) -> str:
     return (
-        "### Scaling\n\nEach panel starts from 784-64-10 with batches of 128 and varies one setting. It shows seconds per "
-        "epoch of 60 000 rows. The hidden layers are 128 wide where their number varies. Dashed lines are the ideal."
+        "### Scaling\n\nEach panel starts from 784-64-10 with batches of 128 and varies one setting. It shows seconds "
+        "per epoch of 60 000 rows. The hidden layers are 128 wide where their number varies. Dashed: the ideal."
         f"\n\n{_picture('scaling')}"
     )
 
@@ -236,10 +237,11 @@ def _large(section: dict[str, Any]) -> str:
         held = (f"{m['data_mb']:.0f} MB", f"{m['peak_mb']:.0f} MB") if m else ("-", "-")
         growth = f"{'~' if p['noisy'] else ''}{p['tenfold']:.2f}x" if p and "tenfold" in p else "-"
         rows.append([f"{n:,}".replace(",", " "), time, growth, *held])
-    head = ["rows", "epoch", "compared with a tenth of the rows", "size of the data file", "peak memory"]
+    head = ["rows", "epoch", "relative to a tenth", "data file", "peak memory"]
     text = (
-        "784-64-10 with batches of 128, trained on synthetic digits that are mapped from a file. Peak memory is "
-        "resident anonymous memory, Python included, without the mapped pages of the file."
+        "784-64-10 with batches of 128, trained on synthetic digits that are mapped from a file. The third column is "
+        "the time of an epoch, divided by that of a tenth of the rows. Peak memory is resident anonymous memory, "
+        "Python included, without the mapped pages of the file."
     )
     return f"### Large sets\n\n{table(head, rows)}\n\n{text}\n\n{_picture('large')}"
 

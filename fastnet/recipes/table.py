@@ -24,6 +24,7 @@ _RECIPES = (
             "the published test cost is that of a good seed: 30 seeds gave 0.0864 on average, 0.080 to 0.101",
             ANYWAY,
         ),
+        notes=("3 seeds gave test cost 0.0894, precision 0.973 and test accuracy 97.24% on average",),
         report=True,
     ),
     Recipe(
@@ -45,6 +46,7 @@ _RECIPES = (
             ANYWAY,
         ),
         notes=(
+            "3 seeds gave validation accuracy 95.01% on average, 94.76% with learning rate 2",
             "the document decays weights by (1 - eta lambda/n) w; --l2 takes the value lambda/n",
             "the document's list of layers is fastnet.Network.from_layers([['FullyConnected', 784, None], "
             "['FullyConnected', 30, 'sigmoid'], ['FullyConnected', 10, 'softmax']])",
@@ -67,6 +69,7 @@ _RECIPES = (
             ANYWAY,
         ),
         notes=(
+            "3 seeds gave precision, recall and f1-score 0.977 on average, 0.978 with ReLU",
             "the document's --n_h 64 is --hidden 64 here; several widths are --hidden 64,32",
             "the document's --batch_size 64 is --batch-size 64 here; --lr, --epochs and --beta have the same names",
             "the document's --n_x 784 has no counterpart: the data says how many inputs there are",
@@ -120,6 +123,7 @@ _RECIPES = (
             "costs about ten points: judge it by the best of several --seeds",
             ANYWAY,
         ),
+        notes=("3 seeds gave test accuracy 94.75% on average, 95.18% at best",),
     ),
     Recipe(
         name="mnist-fast",
