@@ -1,4 +1,4 @@
-"""scripts/bench: measure, write one file of results, and from it the tables of README.md and the pictures."""
+"""scripts/bench: measure, write the file of results, and from it the pictures and the tables of both READMEs."""
 
 import argparse
 import gc
@@ -66,9 +66,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _publish(content: dict[str, Any]) -> int:
     pictures = plots.draw(content)
-    tables.update_readme(content)
+    tables.update_pages(content)
     print("\n" + tables.render(content))
-    print(f"\nwritten: {results.FILE.name}, README.md, {', '.join(path.name for path in pictures)}")
+    written = (path.relative_to(results.ROOT).as_posix() for path in (*tables.PAGES, *pictures))
+    print(f"\nwritten from {results.FILE.name}: {', '.join(written)}")
     return 0
 
 

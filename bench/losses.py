@@ -1,4 +1,4 @@
-"""Where fastnet does not win: what the results say against it, in sentences, every number from the file of results."""
+"""Where fastnet does not win, in sentences; every number comes from the file of results."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ def lines(results: dict[str, Any]) -> list[str]:
     return found
 
 
-def _ratios(sections: Sections) -> Iterator[tuple[float, str, str, bool]]:
+def ratios(sections: Sections) -> Iterator[tuple[float, str, str, bool]]:
     """(ratio, row, other contestant, too noisy) of every paired race with other software."""
     for name in ("rows", "peers", "sklearn"):
         for row in sections.get(name, {"rows": []})["rows"]:
@@ -30,17 +30,17 @@ def _ratios(sections: Sections) -> Iterator[tuple[float, str, str, bool]]:
 def _slower(sections: Sections, _) -> list[str]:
     return [
         f"{label}: {other} takes {ratio:.2f} of fastnet's time{' (too noisy to be sure)' if noisy else ''}."
-        for ratio, label, other, noisy in _ratios(sections)
+        for ratio, label, other, noisy in ratios(sections)
         if ratio < 1
     ]
 
 
 def _closest(sections: Sections, _) -> list[str]:
-    ahead = [found for found in _ratios(sections) if found[0] >= 1]
+    ahead = [found for found in ratios(sections) if found[0] >= 1]
     if not ahead:
         return []
     ratio, label, other, _noisy = min(ahead)
-    return [f"The smallest lead is {ratio:.2f}x, over {other}: {label}."]
+    return [f"The smallest lead is {ratio:.2f} times as fast as {other}, at {label}."]
 
 
 def _below_peak(sections: Sections, _) -> list[str]:
@@ -48,9 +48,9 @@ def _below_peak(sections: Sections, _) -> list[str]:
     below = sorted(share for share in shares if share[0] < 1)
     if not below:
         return []
-    text = f"Dense arithmetic at the machine's peak would be quicker in {len(below)} of {len(shares)} rows"
+    text = f"Dense arithmetic at the machine's peak would be faster in {len(below)} of {len(shares)} rows."
     far = ", ".join(f"{label} ({share:.2g})" for share, label in below if share < FAR)
-    return [f"{text}; fastnet is below {FAR:.0%} of it at {far}." if far else f"{text}."]
+    return [f"{text} fastnet reaches less than {FAR:.0%} of the peak at {far}." if far else text]
 
 
 def _threads(sections: Sections, _) -> list[str]:
@@ -60,7 +60,7 @@ def _threads(sections: Sections, _) -> list[str]:
         for point in points[-1:]:
             gain = points[0]["fastnet"] / point["fastnet"]
             if gain < DOUBLED * point["x"]:
-                found.append(f"On {point['x']} threads {label} is only {gain:.2f} times as fast as on one.")
+                found.append(f"With {point['x']} threads, {label} is only {gain:.2f} times as fast as with one.")
     return found
 
 
@@ -74,9 +74,9 @@ def _one_thread(sections: Sections, machine: dict[str, Any]) -> list[str]:
 def _scaling(sections: Sections, _) -> list[str]:
     found = []
     for name, points in sections.get("scaling", {"curves": {}})["curves"].items():
-        slower = [f"{p['x']:,}".replace(",", " ") for p in points if p.get("numpy", p["fastnet"]) < p["fastnet"]]
+        slower = [_spaced(p["x"]) for p in points if p.get("numpy", p["fastnet"]) < p["fastnet"]]
         if slower:
-            found.append(f"NumPy is quicker at {name} {', '.join(slower)} of the curves above.")
+            found.append(f"NumPy is faster at {name} {', '.join(slower)} of the curves above.")
     return found
 
 
@@ -84,7 +84,8 @@ def _rows(sections: Sections, _) -> list[str]:
     """Sets whose rows cost more than those of a tenth of the set."""
     points = sections.get("large", {"rows": {"points": []}})["rows"]["points"]
     return [
-        f"A row of {p['rows']:,} costs {p['tenfold'] / 10:.2f} times".replace(",", " ") + " one of a tenth as many."
+        f"In a set of {_spaced(p['rows'])} rows, a row takes {p['tenfold'] / 10:.2f} times as long as in one of "
+        f"{_spaced(p['rows'] // 10)}."
         for p in points
         if not p.get("linear", True) and not p["noisy"]
     ]
@@ -96,5 +97,9 @@ def _start(sections: Sections, _) -> list[str]:
     seconds = sections["accuracy"]["first_epoch"]["cold"]["seconds"]
     row = sections["rows"]["rows"][0]
     epochs = seconds / row["seconds"]["numpy"]["median"]
-    text = f"On a machine that has never run it, `fastnet train` needs {seconds:.1f} s to its first epoch, compiling"
-    return [f"{text}: NumPy trains {epochs:.0f} epochs of {row['label']} in that time."]
+    text = f"The first `fastnet train` on a machine compiles and needs {seconds:.1f} s until its first epoch ends"
+    return [f"{text}. NumPy trains {epochs:.0f} epochs of {row['label']} in that time."]
+
+
+def _spaced(n: int) -> str:
+    return f"{n:,}".replace(",", " ")

@@ -1,4 +1,4 @@
-"""The results as pictures, PNG and SVG, made to be read at the width of a README."""
+"""The results as pictures, PNG and SVG, made to be read at the width of a page on GitHub, in its dark mode too."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 from bench.losses import NAMES
 from bench.results import FOLDER
+from bench.tables import COMMANDS
 
-WIDTH = 8.0  # inches; a README shows about 800 pixels
+WIDTH = 8.0  # inches; a page shows about 900 pixels
+NARROW = 5.5  # inches; can be read on a phone
 OURS, THEIRS, IDEAL = "#0b6e99", "#b9c4c9", "#444444"
 COLOURS = {"fastnet": OURS, "numpy": "#8f8f8f", "jax": "#c9a227", "torch": "#c8553d", "keras": "#7d5ba6"}
 
@@ -18,11 +20,14 @@ def draw(results: dict[str, Any], folder: Path = FOLDER) -> list[Path]:
 
     matplotlib.use("Agg")
     style = {
-        "svg.fonttype": "none", "svg.hashsalt": "fastnet", "font.size": 9, "axes.spines.top": False,
+        # Letters as paths: with another font, which a viewer may put in, labels overlap or are cut.
+        "svg.fonttype": "path", "svg.hashsalt": "fastnet", "font.size": 9, "axes.spines.top": False,
         "axes.spines.right": False, "axes.titlesize": 9, "axes.titleweight": "bold", "legend.frameon": False,
+        "figure.constrained_layout.w_pad": 0.12, "figure.constrained_layout.h_pad": 0.12,
     }  # fmt: skip
     pictures: dict[str, Callable] = {
-        "rows": _rows, "peers": _peers, "accuracy": _accuracy, "scaling": _scaling, "large": _large
+        "sklearn": _estimators, "rows": _rows, "peers": _peers, "accuracy": _accuracy, "scaling": _scaling,
+        "large": _large,
     }  # fmt: skip
     written = []
     with matplotlib.rc_context(style):
@@ -43,25 +48,42 @@ def _save(figure, stem: Path) -> list[Path]:
     return paths
 
 
-def _figure(height: float, columns: int = 1, rows: int = 1, **settings):
+def _figure(height: float, columns: int = 1, rows: int = 1, width: float = WIDTH, **settings):
     from matplotlib import pyplot
 
-    return pyplot.subplots(rows, columns, figsize=(WIDTH, height), layout="constrained", squeeze=False, **settings)
+    return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **settings)
+
+
+def _estimators(section: dict[str, Any]):
+    """A bar a setting: times as fast as scikit-learn, the setting written above it."""
+    rows = section["rows"][::-1]
+    figure, ((axis,),) = _figure(0.55 * len(rows) + 0.5, width=NARROW)
+    leads = [row["ratios"]["scikit-learn"]["median"] for row in rows]
+    axis.barh(range(len(rows)), leads, color=OURS, height=0.4)
+    for i, (row, lead) in enumerate(zip(rows, leads, strict=True)):
+        axis.annotate(f"{lead:.1f}", (lead, i), (4, 0), textcoords="offset points", va="center", fontsize=11)
+        axis.annotate(row["label"], (0, i + 0.2), (2, 2), textcoords="offset points", va="bottom", fontsize=10)
+    axis.set(yticks=[], xticks=[], xlim=(0, 1.12 * max(leads)), ylim=(-0.4, len(rows) - 0.2))
+    axis.spines["bottom"].set_visible(False)
+    axis.set_title("MLPClassifier.fit, times as fast as scikit-learn", loc="left", fontsize=11)
+    return figure
 
 
 def _rows(section: dict[str, Any]):
-    """Two bars a row: times faster than NumPy, and dense arithmetic at peak."""
+    """Two bars a row: times as fast as NumPy, and dense arithmetic at peak."""
     rows = section["rows"][::-1]
     figure, ((left, right),) = _figure(0.32 * len(rows) + 0.9, columns=2, sharey=True)
     labels = [row["label"] for row in rows]
-    titles = ("times faster than NumPy", "share of the FMA peak, dense")
+    titles = ("times as fast as NumPy", "share of the FMA peak")
     for axis, kind, title in zip((left, right), ("numpy", "peak"), titles, strict=True):
         medians = [row["ratios"][kind]["median"] for row in rows]
         spread = [row["ratios"][kind]["spread"] * m / 2 for row, m in zip(rows, medians, strict=True)]
         axis.barh(labels, medians, xerr=spread, color=OURS, height=0.6, error_kw={"lw": 1, "ecolor": IDEAL})
         for i, m in enumerate(medians):
             text, end = f"{m:.2f}" if kind == "peak" else f"{m:.1f}", (m + spread[i], i)
-            axis.annotate(text, end, (3, 0), textcoords="offset points", va="center", fontsize=8)
+            # On white, as the line at 1 may run behind it.
+            box = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"}
+            axis.annotate(text, end, (4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box)
         axis.axvline(1, color=IDEAL, lw=1, ls="--")
         axis.set_title(title, loc="left")
         axis.margins(x=0.12)
@@ -88,7 +110,7 @@ def _peers(section: dict[str, Any]):
 
 
 def _accuracy(section: dict[str, Any]):
-    """Share of the seeds that were at the level after so many seconds: from the first batch, and from the command."""
+    """Share of the seeds that were at the level after so many seconds: training alone, and the whole command."""
     figure, ((left, right),) = _figure(2.8, columns=2, sharey=True)
     panels = {"training": (left, ""), "warm": (right, "warm"), "cold": (right, "cold")}
     colours = {"closed": OURS, "open": "#c8553d"}
@@ -98,12 +120,12 @@ def _accuracy(section: dict[str, Any]):
             each = row[level].get("each", [])
             if each:
                 share = [0, *((i + 1) / row["runs"] for i in range(len(each)))]
-                label = f"{row['name']}, {float(level):.0%}" if axis is left else None
+                label = f"{COMMANDS[row['name']]}, {float(level):.0%}" if axis is left else None
                 axis.step([each[0], *each], share, where="post", color=colours[row["name"]], ls=line, label=label)
                 if way and row["name"] == "closed":
                     axis.annotate(way, (each[len(each) // 2], 1.05), ha="center", fontsize=8)
-    left.set(title="from the first batch", ylabel="share of seeds", xlabel="seconds", xlim=(0, None), ylim=(0, 1.15))
-    right.set(title="from the start of the command", xlabel="seconds", xscale="log")
+    left.set(title="training alone", ylabel="share of seeds", xlabel="seconds", xlim=(0, None), ylim=(0, 1.15))
+    right.set(title="the whole command", xlabel="seconds", xscale="log")
     right.margins(x=0.12)
     _plain(right.xaxis)
     left.legend(fontsize=8)
@@ -146,7 +168,7 @@ def _scaling(section: dict[str, Any]):
         x, t = [p["x"] for p in curves[name]], [p["fastnet"] for p in curves[name]]
         axis.plot(x, [t[0] / s for s in t], color=colour, marker="o", ms=3, label=label)
     axis.plot(x, x, color=IDEAL, ls="--", lw=1, label="ideal")
-    axis.set(title="threads", ylabel="times faster than one")
+    axis.set(title="threads", ylabel="times as fast as one")
     axis.xaxis.get_major_locator().set_params(integer=True)
     for axis in axes.flat:
         axis.legend(fontsize=8)
@@ -158,7 +180,7 @@ def _large(section: dict[str, Any]):
     figure, ((left, right),) = _figure(2.5, columns=2)
     points = section["rows"]["points"]
     x, t = [p["rows"] for p in points], [p["seconds"]["median"] for p in points]
-    left.loglog(x, [t[0] * n / x[0] for n in x], color=IDEAL, ls="--", lw=1, label="in proportion")
+    left.loglog(x, [t[0] * n / x[0] for n in x], color=IDEAL, ls="--", lw=1, label="proportional to rows")
     left.loglog(x, t, color=OURS, marker="o", ms=3, label="fastnet")
     left.set(title="rows", ylabel="seconds per epoch")
     left.legend(fontsize=8)
@@ -166,8 +188,8 @@ def _large(section: dict[str, Any]):
     if section["memory"]:
         points = section["memory"]["points"]
         x = [p["rows"] for p in points]
-        right.loglog(x, [p["data_mb"] for p in points], color=THEIRS, marker="o", ms=3, label="the data, in a file")
-        right.loglog(x, [p["peak_mb"] for p in points], color=OURS, marker="o", ms=3, label="memory held")
+        right.loglog(x, [p["data_mb"] for p in points], color=THEIRS, marker="o", ms=3, label="the data file")
+        right.loglog(x, [p["peak_mb"] for p in points], color=OURS, marker="o", ms=3, label="peak memory")
         right.axhline(section["memory"]["limit_mb"], color=IDEAL, ls="--", lw=1, label="limit")
         right.set(title="memory", xlabel="rows", ylabel="MB")
         right.legend(fontsize=8)

@@ -1,14 +1,18 @@
-"""The results as Markdown, between two marks of README.md: every number there comes from the file of results."""
+"""The results as Markdown: a line and a table for README.md, all tables and pictures for bench/README.md.
 
+Every number between the marks of the two pages comes from the file of results.
+"""
+
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.losses import NAMES, lines
+from bench.losses import NAMES, lines, ratios
 from bench.results import ROOT
 from fastnet.files import replacing
 
-README = ROOT / "README.md"
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+PAGES = (ROOT / "README.md", ROOT / "bench" / "README.md")
 
 
 def render(results: dict[str, Any]) -> str:
@@ -26,21 +30,64 @@ def render(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def update_readme(results: dict[str, Any], path: Path = README) -> None:
-    """Put the tables where README.md has its marks."""
-    text = path.read_text(encoding="utf-8")
-    with replacing(path) as file:
-        file.write(with_tables(text, results).encode())
+def summary(results: dict[str, Any]) -> str:
+    """One line: the smallest and the largest lead over each other library."""
+    leads: dict[str, list[float]] = {}
+    for ratio, _, other, _ in ratios(results["sections"]):
+        leads.setdefault(other, []).append(ratio)
+    words = [f"{min(found):.2g} to {max(found):.2g} times as fast as {name}" for name, found in leads.items()]
+    if not words:
+        return "Nothing has been measured against other libraries yet."
+    cpu = results["machine"]["cpu"].replace("(R)", "")
+    # The library that most readers come from is named first.
+    words.sort(key=lambda text: not text.endswith("scikit-learn"))
+    return f"**{', '.join(words)}**, measured on {results['machine']['cores']} cores ({cpu})."
+
+
+def libraries(results: dict[str, Any]) -> str:
+    """The table of README.md: seconds of an epoch, and how many times as long other libraries take."""
+    rows = results["sections"].get("peers", {"rows": []})["rows"]
+    names = _contestants(rows)
+    if not names:
+        return "Other libraries have not been raced yet."
+    body = []
+    for row in rows:
+        leads = [f"{number(row['ratios'][name]['median'])}x" if name in row["ratios"] else "absent" for name in names]
+        body.append([row["label"], seconds(row["seconds"]["fastnet"]["median"] * row["scale"]), *leads])
+    return table(["one epoch of 60 000 rows", "fastnet", *(NAMES[name] for name in names)], body)
+
+
+# The rows of the section "accuracy", by the names that the file of results has for them.
+COMMANDS = {"closed": "fastnet train", "open": "fastnet recipe mnist-fast"}
+STARTS = {"training": "training alone", "warm": "warm command", "cold": "cold command"}
+
+WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {"summary": summary, "libraries": libraries, "all": render}
+MARKED = re.compile(rf"(<!-- bench:({'|'.join(WRITERS)}) -->\n)(.*?)(<!-- bench:end -->)", re.DOTALL)
+
+
+def update_pages(results: dict[str, Any], pages: tuple[Path, ...] = PAGES) -> None:
+    """Write what is between the marks of the pages anew."""
+    for path in pages:
+        text = with_tables(path.read_text(encoding="utf-8"), results)
+        with replacing(path) as file:
+            file.write(text.encode())
 
 
 def with_tables(text: str, results: dict[str, Any] | None) -> str:
-    """``text`` with what is between the marks replaced by the tables, by nothing if there are no results."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"expected the marks {BEGIN} and {END} in this order")
-    tables = f"\n{render(results)}\n" if results else "\n"
-    return before + BEGIN + tables + END + after
+    """``text`` with the part between each pair of marks written anew, or empty if there are no results.
+
+    A part begins with the mark ``bench:NAME``, NAME one of WRITERS, and ends with the mark ``bench:end``. Raises
+    ValueError if there is no such part.
+    """
+
+    def written(part: re.Match[str]) -> str:
+        body = f"{WRITERS[part[2]](results)}\n" if results else ""
+        return part[1] + body + part[4]
+
+    replaced, parts = MARKED.subn(written, text)
+    if not parts:
+        raise ValueError(f"expected the marks <!-- bench:{'|'.join(WRITERS)} --> and <!-- bench:end --> in this order")
+    return replaced
 
 
 def number(x: float) -> str:
@@ -72,9 +119,9 @@ def _machine(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
     return (
         f"{m['cpu']} ({m['microarchitecture']}), {m['cores']} cores, {m['vector_bits']}-bit vectors, {m['threads']} "
-        f"threads ({m['threading_layer']}); {m['system']}; {versions}. Contestants took turns in one session; ratios "
-        "are medians of pairs, ± half the distance of their quartiles; ~ marks what the machine was too noisy for. "
-        "`scripts/bench` measures all of this anew and writes this part of the page."
+        f"threads ({m['threading_layer']}); {m['system']}; {versions}.\n\nThe programs that are compared took turns "
+        "within one session. A ratio is the median over pairs of neighbouring runs. ± is half the distance between the "
+        "quartiles of these ratios. A ~ marks a ratio that was measured while the machine was too noisy."
     )
 
 
@@ -87,7 +134,7 @@ def _note(session: dict[str, Any]) -> str:
     parts = [
         session["taken"][:10], f"commit {session['commit']}" if session["commit"] else "", data,
         f"FMA peak {peaks} GFLOP/s", f"a NumPy epoch of 784-64-10 {seconds(session['numpy_epoch']['median'])}",
-        f"load average {load[0]} before" if load else "", "few rounds" if session["quick"] else "",
+        f"load average {load[0]} at the start" if load else "", "few rounds" if session["quick"] else "",
     ]  # fmt: skip
     return "\n\n<sub>" + "; ".join(part for part in parts if part) + "</sub>"
 
@@ -98,35 +145,41 @@ def _rows(section: dict[str, Any]) -> str:
         times = [seconds(row["seconds"][name]["median"]) for name in ("numpy", "fastnet")]
         rows.append([row["label"], *times, ratio(row["ratios"]["numpy"]), ratio(row["ratios"]["peak"], "")])
     bits = section["rows"][0]["vector_bits"]
-    head = ["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "faster than NumPy", f"of peak ({bits}-bit)"]
+    head = ["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "times as fast", "of peak"]
     text = (
-        "The last column is the time that dense arithmetic alone would take at the machine's FMA peak, over the time "
-        "that fastnet takes: above 1 where enough zero pixels are skipped. "
+        f"The last column compares fastnet with the machine's FMA peak, on {bits}-bit vectors. It is the time that "
+        "dense arithmetic alone would take at the peak, divided by fastnet's time. It exceeds 1 where fastnet skips "
+        "enough zero pixels. "
     )
     if any(row["vector_bits"] != bits for row in section["rows"]):
-        text += "The peak of the last rows is that of the narrower vectors which fastnet was made to use there."
+        text += "The last rows use narrower vectors on purpose; their peak is that of the narrower vectors."
     return f"### Beside NumPy and the machine's peak\n\n{table(head, rows)}\n\n{text.strip()}\n\n{_picture('rows')}"
 
 
+def _contestants(rows: list[dict[str, Any]]) -> list[str]:
+    """The other libraries that were raced in some of the rows."""
+    return [name for name in NAMES if any(name in row["ratios"] for row in rows)]
+
+
 def _peers(section: dict[str, Any]) -> str:
-    names = [name for name in NAMES if any(name in row["ratios"] for row in section["rows"])]
-    rows = []
+    names, rows = _contestants(section["rows"]), []
     for row in section["rows"]:
         cells = [row["label"], seconds(row["seconds"]["fastnet"]["median"] * row["scale"])]
         for name in names:
             if name in row["ratios"]:
                 taken = seconds(row["seconds"][name]["median"] * row["scale"])
-                cells.append(f"{taken}, {ratio(row['ratios'][name])}")
+                cells.append(f"{taken}<br>{ratio(row['ratios'][name])}")
             else:
                 cells.append("absent")
         rows.append(cells)
     head = ["an epoch of 60 000 rows", "fastnet", *(NAMES[name] for name in names)]
     versions = {k: v for row in section["rows"] for k, v in row["versions"].items() if k in names}
-    text = "How many times faster fastnet is than " + ", ".join(f"{NAMES[k]} {v}" for k, v in versions.items())
+    text = "Versions: " + ", ".join(f"{NAMES[k]} {v}" for k, v in versions.items())
     absent = "".join(f" Absent: {NAMES.get(k, k)} ({v})." for k, v in section["absent"].items())
     rules = (
-        ". Each runs in a process of its own, on one thread or on all, whichever is quicker; no data loader; JAX "
-        "compiles a whole epoch into one scan, Keras uses `jit_compile`."
+        ". A cell holds the library's time, and below it how many times fastnet's time that is. Each library runs in a "
+        "process of its own, with one thread or with all, whichever is faster. None uses a data loader. JAX compiles a "
+        "whole epoch into one scan. Keras uses `jit_compile`."
     )
     return f"### Beside other libraries\n\n{table(head, rows)}\n\n{text}{rules}{absent}\n\n{_picture('peers')}"
 
@@ -138,13 +191,12 @@ def _estimators(section: dict[str, Any]) -> str:
         for row in section["rows"]
     ]  # fmt: skip
     versions = {v for row in section["rows"] for k, v in row["versions"].items() if k == "scikit-learn"}
-    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "faster"]
-    return f"### Beside scikit-learn\n\n{table(head, rows)}"
+    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "times as fast"]
+    return f"### Beside scikit-learn\n\n{table(head, rows)}\n\n{_picture('sklearn')}"
 
 
 def _accuracy(section: dict[str, Any]) -> str:
     levels = [str(level) for level in section["levels"]]
-    ways = {"training": "from the first batch", "warm": "from the command, warm", "cold": "from the command, cold"}
     rows = []
     for row in section["rows"]:
         cells = []
@@ -152,15 +204,16 @@ def _accuracy(section: dict[str, Any]) -> str:
             found = row[level]
             there = f"{seconds(found['seconds'])}, {found['epochs']:g} epochs" if found["reached"] else "-"
             cells.append(f"{there} ({found['reached']} of {row['runs']} seeds)")
-        rows.append([f"{row['name']}, {ways[row['start']]}", *cells])
-    head = ["seconds to the first evaluation at", *(f"{float(level):.0%}" for level in levels)]
+        rows.append([f"`{COMMANDS[row['name']]}`, {STARTS[row['start']]}", *cells])
+    head = ["time until the test accuracy is", *(f"{float(level):.0%}" for level in levels)]
     first = {way: seconds(found["seconds"]) for way, found in section["first_epoch"].items()}
     text = (
-        f"Closed: 784-64-10 and the settings of `fastnet train`, at most {section['most_epochs']} epochs. Open: "
-        "`fastnet recipe mnist-fast`, a race, tuned on the test set. Medians over the seeds that got there, "
-        "evaluations of the 10 000 test rows included. From the first batch: data in memory, kernels compiled. From "
-        "the command: since its process was started, with kernels that were kept (warm), or with none, so that it "
-        f"compiles them (cold). `fastnet train` shows its first epoch after {first['warm']} warm and {first['cold']} "
+        f"`{COMMANDS['closed']}` trains 784-64-10 with its default settings for at most {section['most_epochs']} "
+        f"epochs. `{COMMANDS['open']}` is a race: its settings were tuned on the test set. A time is the median over "
+        "the seeds that reached the accuracy. It includes the evaluations on the 10 000 test rows. *Training alone* "
+        "starts the clock at the first batch, with the data in memory and the kernels compiled. The other rows start "
+        "it with the process of the command. *Warm* commands find compiled kernels on disk, *cold* commands compile "
+        f"them first. `fastnet train` shows its first epoch after {first['warm']} when warm and {first['cold']} when "
         "cold."
     )
     return f"### Time to accuracy\n\n{table(head, rows)}\n\n{text}\n\n{_picture('accuracy')}"
@@ -168,8 +221,9 @@ def _accuracy(section: dict[str, Any]) -> str:
 
 def _scaling(section: dict[str, Any]) -> str:
     return (
-        "### Scaling\n\nSeconds per epoch of 60 000 rows when one setting of 784-64-10, batch 128, is varied (depth: "
-        f"hidden layers of 128); dashed, the ideal.\n\n{_picture('scaling')}"
+        "### Scaling\n\nEach panel starts from 784-64-10 with batches of 128 and varies one setting. It shows seconds "
+        "per epoch of 60 000 rows. The hidden layers are 128 wide where their number varies. Dashed: the ideal."
+        f"\n\n{_picture('scaling')}"
     )
 
 
@@ -183,15 +237,27 @@ def _large(section: dict[str, Any]) -> str:
         held = (f"{m['data_mb']:.0f} MB", f"{m['peak_mb']:.0f} MB") if m else ("-", "-")
         growth = f"{'~' if p['noisy'] else ''}{p['tenfold']:.2f}x" if p and "tenfold" in p else "-"
         rows.append([f"{n:,}".replace(",", " "), time, growth, *held])
-    head = ["rows", "epoch", "cost of ten times the rows", "data, mapped", "peak of memory held"]
-    text = "784-64-10, batch 128, on drawn digits in a file. Memory held is resident anonymous memory, Python included."
+    head = ["rows", "epoch", "relative to a tenth", "data file", "peak memory"]
+    text = (
+        "784-64-10 with batches of 128, trained on synthetic digits that are mapped from a file. The third column is "
+        "the time of an epoch, divided by that of a tenth of the rows. Peak memory is resident anonymous memory, "
+        "Python included, without the mapped pages of the file."
+    )
     return f"### Large sets\n\n{table(head, rows)}\n\n{text}\n\n{_picture('large')}"
 
 
 def _losses(results: dict[str, Any]) -> str:
-    text = "\n".join(f"- {line}" for line in lines(results)) or "Nothing measured above is quicker elsewhere."
+    text = "\n".join(f"- {line}" for line in lines(results)) or "Nothing measured above is faster elsewhere."
     return f"### Where fastnet does not win\n\n{text}"
 
 
+PICTURES = {
+    "sklearn": "Bars: times as fast as scikit-learn",
+    "rows": "Bars: fastnet beside NumPy and the FMA peak", "peers": "Bars: seconds per epoch of five libraries",
+    "accuracy": "Curves: share of seeds at 97% and 98% over time", "scaling": "Curves: seconds per epoch by setting",
+    "large": "Curves: seconds and memory by rows",
+}  # fmt: skip
+
+
 def _picture(name: str) -> str:
-    return f"![{name}](bench/results/{name}.svg)"
+    return f"![{PICTURES[name]}](results/{name}.svg)"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.training import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # Public name: the module that it is loaded from on first use, so that importing fastnet costs next to nothing.
 _HOMES = {

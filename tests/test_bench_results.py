@@ -1,4 +1,4 @@
-"""The file of results and what is made of it: tables, pictures, README."""
+"""The file of results and what is made of it: tables, pictures, pages."""
 
 import copy
 import json
@@ -8,27 +8,53 @@ import pytest
 from bench import __main__ as program
 from bench import accuracy, losses, plots, results, tables
 
-README = tables.README.read_text(encoding="utf-8")
+PAGES = {path.relative_to(results.ROOT).as_posix(): path.read_text(encoding="utf-8") for path in tables.PAGES}
 COMMITTED = results.load()
 needs_results = pytest.mark.skipif(COMMITTED is None, reason="nothing has been measured yet")
 
 
-def test_readme_says_what_the_committed_results_say():
-    assert tables.with_tables(README, COMMITTED) == README
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_say_what_the_committed_results_say(page):
+    assert tables.with_tables(PAGES[page], COMMITTED) == PAGES[page]
 
 
 @needs_results
-def test_every_number_of_the_main_table_is_in_the_readme():
+def test_every_number_of_the_main_table_is_in_the_page_of_benchmarks():
     for row in COMMITTED["sections"]["rows"]["rows"]:
         for kind in ("numpy", "peak"):
-            assert tables.number(row["ratios"][kind]["median"]) in README
+            assert tables.number(row["ratios"][kind]["median"]) in PAGES["bench/README.md"]
 
 
 @needs_results
-def test_another_number_makes_another_readme():
+@pytest.mark.parametrize(("page", "section"), [("README.md", "peers"), ("bench/README.md", "rows")])
+def test_another_number_makes_another_page(page, section):
     changed = copy.deepcopy(COMMITTED)
-    changed["sections"]["rows"]["rows"][0]["ratios"]["numpy"]["median"] *= 1.5
-    assert tables.with_tables(README, changed) != README
+    changed["sections"][section]["rows"][0]["ratios"]["numpy"]["median"] *= 1.5
+    assert tables.with_tables(PAGES[page], changed) != PAGES[page]
+
+
+@needs_results
+def test_pages_are_written_whole(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- bench:summary -->\nold\n<!-- bench:end -->\nafter\n")
+    tables.update_pages(COMMITTED, (page,))
+    before, begin, line, end, after = page.read_text().splitlines()
+    assert (before, begin, end, after) == ("before", "<!-- bench:summary -->", "<!-- bench:end -->", "after")
+    assert "times as fast as scikit-learn" in line
+
+
+def test_summary_is_the_smallest_and_the_largest_lead():
+    def row(**ratios):
+        return {"label": "a net", "ratios": {name: {"median": x, "noisy": False} for name, x in ratios.items()}}
+
+    sections = {"rows": {"rows": [row(numpy=4.0), row(numpy=1.25, peak=0.5)]}, "sklearn": {"rows": [
+        row(**{"scikit-learn": 2.04}), row(**{"scikit-learn": 7.4})
+    ]}}  # fmt: skip
+    found = {"machine": {"cpu": "Some(R) CPU", "cores": 2}, "sections": sections}
+    leads = "2 to 7.4 times as fast as scikit-learn, 1.2 to 4 times as fast as NumPy"
+    assert tables.summary(found) == f"**{leads}**, measured on 2 cores (Some CPU)."
+    assert "Nothing" in tables.summary({"sections": {}})
+    assert "not been raced" in tables.libraries({"sections": {}})
 
 
 @needs_results
@@ -49,11 +75,13 @@ def test_pictures_are_light_and_of_every_section(tmp_path):
     assert all(path.stat().st_size < 150_000 for path in results.FOLDER.iterdir())
 
 
-def test_marks_of_the_readme_are_needed():
-    with pytest.raises(ValueError, match="bench:begin"):
+def test_marks_are_needed():
+    with pytest.raises(ValueError, match="bench:summary"):
         tables.with_tables("no marks", None)
-    text = f"a {tables.BEGIN} old {tables.END} b"
-    assert tables.with_tables(text, None) == f"a {tables.BEGIN}\n{tables.END} b"
+    text = "a\n<!-- bench:all -->\nold\n<!-- bench:end -->\nb"
+    assert tables.with_tables(text, None) == "a\n<!-- bench:all -->\n<!-- bench:end -->\nb"
+    with pytest.raises(ValueError, match="bench:summary"):
+        tables.with_tables(text.replace("all", "other"), None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +107,7 @@ def test_what_is_quicker_elsewhere_is_said():
     row = {"label": "a net", "ratios": {kind: {"median": r, "noisy": False} for kind, r in kinds.items()}}
     text = quicker({"peers": {"rows": [row]}})
     assert "a net: JAX takes 0.80 of fastnet's time." in text
-    assert "The smallest lead is 3.00x, over PyTorch: a net." in text
+    assert "The smallest lead is 3.00 times as fast as PyTorch, at a net." in text
     assert quicker({}) == ""
     assert "Nothing" in tables._losses({"machine": {"threads": 2}, "sections": {}})
 
@@ -105,14 +133,14 @@ def test_shares_of_the_peak_threads_and_compiling_are_said():
         }},
     }  # fmt: skip
     text = quicker(sections)
-    assert "quicker in 2 of 3 rows; fastnet is below 50% of it at slow (0.25)." in text
-    assert "On 2 threads 784-64-10 is only 1.25 times as fast as on one." in text
+    assert "faster in 2 of 3 rows. fastnet reaches less than 50% of the peak at slow (0.25)." in text
+    assert "With 2 threads, 784-64-10 is only 1.25 times as fast as with one." in text
     assert "784-512-512-10" not in text
     assert "A second thread does not help at slow." in text
-    assert "NumPy is quicker at batch 60 000" in text
+    assert "NumPy is faster at batch 60 000" in text
     assert "NumPy trains 20 epochs of quick" in text
-    assert text.count("A row of") == 1
-    assert "A row of 60 000 costs 1.10 times one of a tenth as many." in text
+    assert text.count("In a set of") == 1
+    assert "In a set of 60 000 rows, a row takes 1.10 times as long as in one of 6 000." in text
     assert "second thread" not in quicker(sections, threads=1)
 
 

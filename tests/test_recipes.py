@@ -314,10 +314,21 @@ def test_list(capsys):
     assert "published: training cost 0.0276, test cost 0.0802, precision 0.98, 30 s" in words
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_list_of_one_recipe_tells_all_of_it(name, capsys):
+    assert main(["recipe", name, "--list"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    words = " ".join(out.split())
+    for text in (RECIPES[name].title, *RECIPES[name].differences, *RECIPES[name].notes):
+        assert text in words
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
         (["jprk"], "did you mean 'jpark'?"),
+        (["jprk", "--list"], "did you mean 'jpark'?"),
         ([], "NAME is missing: one of weisberg-part2"),
         (["jpark", "--data", "glyphs"], "recipes are run on MNIST, got glyphs"),
         (["jpark", "--seeds", "0"], "--seeds"),

@@ -1,7 +1,7 @@
 """The entry point: parses the command line, runs the verb and turns what happens into an exit code.
 
 Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged, 4 done but something that was asked for could not
-be written; ended by a signal: 130 Ctrl-C, 143 SIGTERM, 141 nobody reads the output any more.
+be written, 130 Ctrl-C, 141 the program that reads the output has ended (SIGPIPE), 143 SIGTERM.
 """
 
 import io

@@ -27,10 +27,11 @@ def add_parser(subparsers: Commands) -> None:
         "recipe",
         help="run a published system and compare with its published result",
         description="Run a published system on MNIST and print its result beside the published one. "
-        "All settings of fastnet train can be changed; those not given are the recipe's.",
+        "All settings of fastnet train can be changed; those not given are the recipe's. "
+        "fastnet recipe NAME --list tells where NAME comes from and what it does differently on purpose.",
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="see --list")
-    parser.add_argument("--list", action="store_true", help="describe all recipes")
+    parser.add_argument("--list", action="store_true", help="describe all recipes, or NAME in full")
     parser.add_argument("--seeds", type=whole(1), metavar="N", help="run N seeds and tell mean and spread")
     parser.add_argument("--data", default="mnist", metavar="mnist|PATH", help="MNIST, or MNIST in a file or folder")
     parser.add_argument("--json", metavar="FILE", help="write settings, course and result")
@@ -45,14 +46,17 @@ def add_parser(subparsers: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the recipes, or run one."""
     from fastnet.recipes import RECIPES
-    from fastnet.recipes.report import describe, heading
+    from fastnet.recipes.report import describe, describe_in_full, heading, purposes
 
-    if args.list:
+    if args.list and args.name is None:
         print("\n\n".join(map(describe, RECIPES.values())))
         return 0
     if args.name is None:
         raise UsageError(f"NAME is missing: one of {', '.join(RECIPES)}; see fastnet recipe --list")
     recipe = RECIPES[one_of("NAME", args.name, RECIPES)]
+    if args.list:
+        print(describe_in_full(recipe))
+        return 0
     files.check_writable("--json", args.json)
     given = {name: value for name, value in vars(args).items() if name not in NOT_SETTINGS}
     config = settings.combine(recipe.settings, given)
@@ -67,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
         content = compete(recipe, config, data, test, seeds)
     else:
         content = compare(recipe, config, given, data, test, seeds)
-    purposes = ["on purpose:", *(f"- {text}" for text in recipe.differences)]
-    print("\n" + terminal.fold("\n".join(purposes), "  "), flush=True)
+    print(f"\n{purposes(recipe)}", flush=True)
     if args.json and not files.written("--json", lambda: files.write_json(args.json, content)):
         return 4
     return 3 if content["diverged"] else 0

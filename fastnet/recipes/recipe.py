@@ -16,6 +16,7 @@ class Recipe:
     published : measure (of ``fastnet.recipes.running.MEASURES``) to the figure as the document prints it, or None.
     seconds : that the document reports for all epochs, or None.
     differences : where this is not what the document did, and why.
+    notes : what else there is to say, such as what the document's options are called here.
     beside : what else the document tries, by name: the settings that differ from ``settings``.
     report : whether the run ends in a classification report.
     target : of a race: the test accuracy to reach. seeds : how many of them are run unless told otherwise.
@@ -30,6 +31,7 @@ class Recipe:
     held_out: str = "test"
     seconds: float | None = None
     differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     report: bool = False
     target: float | None = None

@@ -25,6 +25,23 @@ def describe(recipe: Recipe) -> str:
     return fold("\n    ".join(lines))
 
 
+def describe_in_full(recipe: Recipe) -> str:
+    """A recipe with all that is known of it."""
+    parts = [describe(recipe), purposes(recipe)]
+    if recipe.notes:
+        parts.append(_listed("notes:", recipe.notes))
+    return "\n\n".join(parts)
+
+
+def purposes(recipe: Recipe) -> str:
+    """The lines on what a recipe does differently on purpose."""
+    return _listed("different on purpose:", recipe.differences)
+
+
+def _listed(title: str, texts: tuple[str, ...]) -> str:
+    return fold("\n".join([title, *(f"- {text}" for text in texts)]), "  ")
+
+
 def heading(recipe: Recipe) -> list[str]:
     """The first lines on a recipe: its name, what it is and where it comes from."""
     return [f"{recipe.name}: {recipe.title}", *([f"from {recipe.document}"] if recipe.document else [])]

@@ -24,6 +24,7 @@ _RECIPES = (
             "the published test cost is that of a good seed: 30 seeds gave 0.0864 on average, 0.080 to 0.101",
             ANYWAY,
         ),
+        notes=("3 seeds gave test cost 0.0894, precision 0.973 and test accuracy 97.24% on average",),
         report=True,
     ),
     Recipe(
@@ -44,6 +45,13 @@ _RECIPES = (
             "lambda is 0 as in the document; another one is --l2 lambda/50000",
             ANYWAY,
         ),
+        notes=(
+            "3 seeds gave validation accuracy 95.01% on average, 94.76% with learning rate 2",
+            "the document decays weights by (1 - eta lambda/n) w; --l2 takes the value lambda/n",
+            "the document's list of layers is fastnet.Network.from_layers([['FullyConnected', 784, None], "
+            "['FullyConnected', 30, 'sigmoid'], ['FullyConnected', 10, 'softmax']])",
+            "the document's picture of a digit is drawn by fastnet data show PATH --index 0",
+        ),
     ),
     Recipe(
         name="zhenye-na",
@@ -59,6 +67,12 @@ _RECIPES = (
             "velocities start at zero: the listing uses them before they have a value",
             "its report counts 997 zeros, MNIST has 980: it takes predictions for labels; here labels come first",
             ANYWAY,
+        ),
+        notes=(
+            "3 seeds gave precision, recall and f1-score 0.977 on average, 0.978 with ReLU",
+            "the document's --n_h 64 is --hidden 64 here; several widths are --hidden 64,32",
+            "the document's --batch_size 64 is --batch-size 64 here; --lr, --epochs and --beta have the same names",
+            "the document's --n_x 784 has no counterpart: the data says how many inputs there are",
         ),
         report=True,
     ),
@@ -109,6 +123,7 @@ _RECIPES = (
             "costs about ten points: judge it by the best of several --seeds",
             ANYWAY,
         ),
+        notes=("3 seeds gave test accuracy 94.75% on average, 95.18% at best",),
     ),
     Recipe(
         name="mnist-fast",
@@ -126,6 +141,7 @@ _RECIPES = (
             "a race, not a result: the settings were chosen by the test set, and so is the epoch at which it ends",
             "the fair epoch is chosen by 10 000 training rows held out, and trained without them",
         ),
+        notes=("the fair choice has 98.2% of the test set right",),
     ),
 )  # fmt: skip
 
