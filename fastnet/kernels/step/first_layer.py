@@ -26,11 +26,11 @@ from fastnet.kernels.vector.walk import PAIRED_ROWS, walk
 
 
 @serial
-def skip_forward(buffers, out, X, tables, rows, inputs):
+def skip_forward(buffers, out, X, plan, layer, rows, inputs):
     """out = X W over a Span of inputs, with work for the nonzero ones only."""
-    plan, layer, memory = tables.plans[0], tables.layers[0], buffers.memory
+    memory, samples = buffers.memory, buffers.samples
     width, n, ld = panel_width(memory), rows.stop - rows.start, layer.row_stride_out
-    order, table = at(buffers.samples[flag_rows(X)], rows.start), at(memory, plan.byte_values)
+    order, table = at(samples, flag_rows(X) * samples.shape[1] + rows.start), at(memory, plan.byte_values)
     flags, values = flags_at(X, buffers.flags, inputs.start), layer.a_in + rows.start * layer.row_stride_in
     v = np.int64(0)
     while v < layer.vectors:
@@ -66,25 +66,25 @@ def first_layer(buffers, batch, tables, rows, transpose, activation):
     elif plan.input == SKIP:
         for r in range(rows.start, rows.stop, SIDE):
             block = Span(r, min(r + SIDE, rows.stop))
-            prepare_flags(buffers, batch.X, tables, block, inputs, rows.stop, transpose)
-            skip_forward(buffers, layer.a_out, batch.X, tables, block, inputs)
+            prepare_flags(buffers, batch.X, plan, layer, block, inputs, rows.stop, transpose)
+            skip_forward(buffers, layer.a_out, batch.X, plan, layer, block, inputs)
             activate_rows(memory, layer, block, activation)
     else:
-        gather(buffers, batch.X, tables, rows, inputs)
+        gather(buffers, batch.X, plan, layer, rows, inputs)
         layer_forward(memory, layer.a_out, layer, rows, inputs, activation)
 
 
 @serial
-def half_layer(buffers, out, X, tables, rows, inputs, transpose):
+def half_layer(buffers, out, X, plan, layer, rows, inputs, transpose):
     """out = X W over the Span ``inputs``, one half of them."""
-    if tables.plans[0].input == SKIP:
+    if plan.input == SKIP:
         for r in range(rows.start, rows.stop, SIDE):
             block = Span(r, min(r + SIDE, rows.stop))
-            prepare_flags(buffers, X, tables, block, inputs, rows.stop, transpose)
-        skip_forward(buffers, out, X, tables, rows, inputs)
+            prepare_flags(buffers, X, plan, layer, block, inputs, rows.stop, transpose)
+        skip_forward(buffers, out, X, plan, layer, rows, inputs)
     else:
-        gather(buffers, X, tables, rows, inputs)
-        layer_forward(buffers.memory, out, tables.layers[0], rows, inputs, np.int64(PRODUCT))
+        gather(buffers, X, plan, layer, rows, inputs)
+        layer_forward(buffers.memory, out, layer, rows, inputs, np.int64(PRODUCT))
 
 
 @serial
@@ -96,19 +96,18 @@ def inputs_of_thread(buffers, X, tables, chunk, threads, thread):
     rows = Span(run.start * grain, min(chunk.n, min(run.stop, grains) * grain))
     transpose = not chunk.scatter
     if rows.start < rows.stop:
-        half_layer(buffers, layer.a_out, X, tables, rows, Span(np.int64(0), plan.half), transpose)
+        half_layer(buffers, layer.a_out, X, plan, layer, rows, Span(np.int64(0), plan.half), transpose)
     rows = Span(max(run.start - grains, 0) * grain, min(chunk.n, (run.stop - grains) * grain))
     if rows.start < rows.stop:
-        half_layer(buffers, plan.z_half, X, tables, rows, Span(plan.half, layer.fan_in), transpose)
+        half_layer(buffers, plan.z_half, X, plan, layer, rows, Span(plan.half, layer.fan_in), transpose)
 
 
 @serial
-def join_halves(memory, tables, rows, activation):
+def join_halves(memory, plan, layer, rows, activation):
     """a_out = f(Z of one half + Z of the other + b)."""
-    layer = tables.layers[0]
     ld = layer.row_stride_out
     for v in range(0, layer.vectors, NV):
         place = v // NV * layer.panel_stride_out + rows.start * ld
-        z, other = at(memory, layer.a_out + place), at(memory, tables.plans[0].z_half + place)
+        z, other = at(memory, layer.a_out + place), at(memory, plan.z_half + place)
         add_block(z, ld, other, ld, rows.stop - rows.start, min(NV, layer.vectors - v))
     activate_rows(memory, layer, rows, activation)

@@ -42,23 +42,23 @@ def raise_flags(target, source, n):
 
 
 @serial
-def prepare_flags(buffers, X, tables, rows, inputs, last_row, transpose):
+def prepare_flags(buffers, X, plan, layer, rows, inputs, last_row, transpose):
     """Flags of a Span of inputs, for at most SIDE ``rows``; with ``transpose`` their transpose, too.
 
     The next rows, below ``last_row``, are fetched meanwhile: they arrive while these are walked through.
     """
-    layer, flags, samples = tables.layers[0], buffers.flags, buffers.samples
+    flags, samples = buffers.flags, buffers.samples
     d, n = layer.fan_in, inputs.stop - inputs.start
     if is_bytes(X):
         for r in range(rows.start + SIDE, min(rows.start + 2 * SIDE, last_row)):
             prefetch(at(X, samples[SAMPLE, r] * d + inputs.start), n)
     else:
-        gather(buffers, X, tables, rows, inputs)
+        gather(buffers, X, plan, layer, rows, inputs)
         for r in range(rows.start, rows.stop):
             source = layer.a_in + r * layer.row_stride_in + inputs.start
             raise_flags(at(flags, r * d + inputs.start), at(buffers.memory, source), n)
     if transpose:
         block, row = rows.start // BITS, rows.start % BITS
-        target = at(flags, tables.plans[0].flags_t + (block * d + inputs.start) * BITS + row)
-        order = at(samples[flag_rows(X)], rows.start)
+        target = at(flags, plan.flags_t + (block * d + inputs.start) * BITS + row)
+        order = at(samples, flag_rows(X) * samples.shape[1] + rows.start)
         transpose_bytes(target, BITS, flags_at(X, flags, inputs.start), order, d, n)

@@ -61,10 +61,10 @@ def choose(samples, order, start, rows, grain):
 
 
 @serial
-def gather(buffers, X, tables, rows, inputs):
+def gather(buffers, X, plan, layer, rows, inputs):
     """Copy the Span ``inputs`` of a chunk's ``rows`` from X into the input buffer."""
-    layer, memory, samples = tables.layers[0], buffers.memory, buffers.samples
-    width, byte_worth = panel_width(memory), memory[tables.plans[0].byte_values + 1]  # bytes count linearly here
+    memory, samples = buffers.memory, buffers.samples
+    width, byte_worth = panel_width(memory), memory[plan.byte_values + 1]  # bytes count linearly here
     d, stride = layer.fan_in, layer.panel_stride_in
     piece = inputs.stop - inputs.start if stride == width else width  # of a row that is contiguous in the buffer
     for r in range(rows.start, rows.stop):

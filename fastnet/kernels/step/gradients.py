@@ -28,10 +28,10 @@ def dense_gradient(memory, g, a_in, delta, chunk, rows, vectors, places):
 
 
 @serial
-def walk_gradient(buffers, g, X, tables, chunk, unit, v, vectors):
+def walk_gradient(buffers, g, X, plan, layer, chunk, unit, v, vectors):
     """The Operand g = X^T delta over the nonzero inputs, columns from vector v on: a walk down each input's column."""
-    plan, layer, memory = tables.plans[0], tables.layers[0], buffers.memory
-    width, row = panel_width(memory), unit.first_row
+    memory, row = buffers.memory, unit.first_row
+    width = panel_width(memory)
     flags, values = at(buffers.flags, plan.flags_t + row * BITS), at(memory, layer.a_in + row)
     walk(
         at(memory, g.offset), width, g.panel_stride, unit.rows, at(buffers.samples, 0), 0,
@@ -43,9 +43,9 @@ def walk_gradient(buffers, g, X, tables, chunk, unit, v, vectors):
 
 
 @serial
-def list_gradient(buffers, g, tables, chunk, unit, v, vectors):
+def list_gradient(buffers, g, plan, layer, chunk, unit, v, vectors):
     """The same from the entries of a CSR matrix, which `column_lists` has listed by input."""
-    plan, layer, memory, lists = tables.plans[0], tables.layers[0], buffers.memory, buffers.lists
+    memory, lists = buffers.memory, buffers.lists
     width, delta = panel_width(memory), at(memory, delta_at(layer, plan, v))
     for i in range(unit.rows):
         target, k = g.offset + i * width, unit.first_row + i

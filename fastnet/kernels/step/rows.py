@@ -27,7 +27,7 @@ def network_forward(buffers, batch, tables, rows, rows_before, transpose):
     final = plan.n_layers - 1
     activation = IDENTITY if final == 0 else layers[0].activation
     if plan.half:
-        join_halves(memory, tables, rows, activation)
+        join_halves(memory, plan, layers[0], rows, activation)
     else:
         first_layer(buffers, batch, tables, rows, transpose, activation)
     for l in range(1, final + 1):

@@ -99,10 +99,8 @@ def gradient_at(layer, plan, w, width, thread):
 
 
 @serial
-def update_panels(memory, w, g, tables, coefficients, u, v, vectors):
+def update_panels(memory, w, squares, g, plan, layer, coefficients, unit, v, vectors):
     """The optimizer on a unit's columns from vector v on, at w, with the gradient g; and their transposed copy."""
-    plan, unit = tables.plans[0], tables.units[u]
-    layer, squares = tables.layers[unit.layer], squares_of(memory, plan, u)
     for q in range(0, vectors, NV):
         some, w_q, g_q = min(NV, vectors - q), w + q // NV * layer.weights_stride, g.offset + q // NV * g.panel_stride
         update_rows(memory, w_q, squares, g_q, plan, coefficients, unit.rows, some)
@@ -114,7 +112,8 @@ def update_panels(memory, w, g, tables, coefficients, u, v, vectors):
 def sparse_unit(buffers, X, tables, coefficients, chunk, u, thread):
     """`update_unit` of the first layer where work is for the nonzero inputs only."""
     plan, unit, layer, memory = tables.plans[0], tables.units[u], tables.layers[0], buffers.memory
-    width, v = panel_width(memory), np.int64(0)  # a literal would be a type of its own
+    width, squares = panel_width(memory), squares_of(memory, plan, u)
+    v = np.int64(0)  # a literal would be a type of its own
     while v < layer.vectors:
         vectors, w = group_width(layer.vectors - v), weights_at(layer, v, unit.first_row, width)
         g = gradient_at(layer, plan, w, width, thread)
@@ -122,11 +121,11 @@ def sparse_unit(buffers, X, tables, coefficients, chunk, u, thread):
             for q in range(0, vectors, NV):
                 prefetch_rows(memory, plan, w + q // NV * layer.weights_stride, unit.rows)
         if plan.input == LISTS:
-            list_gradient(buffers, g, tables, chunk, unit, v, vectors)
+            list_gradient(buffers, g, plan, layer, chunk, unit, v, vectors)
         else:
-            walk_gradient(buffers, g, X, tables, chunk, unit, v, vectors)
+            walk_gradient(buffers, g, X, plan, layer, chunk, unit, v, vectors)
         if chunk.update:
-            update_panels(memory, w, g, tables, coefficients, u, v, vectors)
+            update_panels(memory, w, squares, g, plan, layer, coefficients, unit, v, vectors)
         v += vectors
 
 
@@ -134,7 +133,7 @@ def sparse_unit(buffers, X, tables, coefficients, chunk, u, thread):
 def update_unit(memory, tables, coefficients, chunk, u, thread):
     """All columns of a unit: gradient, optimizer, transposed copy."""
     plan, unit, width = tables.plans[0], tables.units[u], panel_width(memory)
-    layer, row = tables.layers[unit.layer], unit.first_row
+    layer, row, squares = tables.layers[unit.layer], unit.first_row, squares_of(memory, plan, u)
     # This panel of the inputs meets every panel of the delta.
     a_in = Operand(layer.a_in + row // width * layer.panel_stride_in, layer.row_stride_in, layer.panel_stride_in)
     for v in range(0, layer.vectors, NV):
@@ -142,7 +141,7 @@ def update_unit(memory, tables, coefficients, chunk, u, thread):
         g, places = gradient_at(layer, plan, w, width, thread), places_ahead(plan, layer, w, v, unit, width)
         dense_gradient(memory, g.offset, a_in, delta_at(layer, plan, v), chunk, unit.rows, vectors, places)
         if chunk.update:
-            update_panels(memory, w, g, tables, coefficients, u, v, vectors)
+            update_panels(memory, w, squares, g, plan, layer, coefficients, unit, v, vectors)
 
 
 @serial
