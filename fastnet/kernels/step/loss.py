@@ -31,7 +31,7 @@ def bounded(memory, x, bounds):
     return memory[bounds + 1] if x > memory[bounds + 1] else x
 
 
-@inlined
+@serial
 def activate_outputs(memory, tables, rows):
     """Z of the last layer = f(Z); the bias is in it already."""
     plan, layer = tables.plans[0], last_layer(tables)
@@ -39,7 +39,7 @@ def activate_outputs(memory, tables, rows):
     activate(z, layer.row_stride_out, zeros, rows.stop - rows.start, layer.vectors, layer.activation)
 
 
-@inlined
+@serial
 def finish_row(memory, plan, layer, r, total):
     """Keep one row's loss, scaled; the columns behind its delta become zero."""
     memory[plan.row_loss + r] = memory[plan.factor + r] * total
