@@ -278,7 +278,10 @@ def test_json_of_a_run(train, folder, tmp_path):
     path = tmp_path / "run.json"
     assert train("--json", str(path), "--evaluate-train", "--hidden", "5,4", "--l2", "0.01", "--quiet") == 0
     content = json.loads(path.read_text())
-    assert set(content) == {"config", "epochs", "test", "diverged", "threads", "threading_layer", "versions", "data"}
+    found = {"config", "epochs", "test", "rows", "diverged", "threads", "threading_layer", "versions", "data"}
+    assert set(content) == found
+    assert content["rows"]["validation"] == 0
+    assert content["rows"]["train"] > 0 < content["rows"]["test"]
     config = content["config"]
     assert config["hidden"] == [5, 4]
     assert (config["optimizer"], config["lr"], config["beta"], config["ema"]) == ("momentum", 4.0, 0.9, True)
@@ -439,8 +442,9 @@ def test_without_mnist_it_trains_on_glyphs_and_says_so(no_mnist, tmp_path, capsy
 
 
 def test_naming_mnist_where_there_is_none(no_mnist, refused, model):
-    for argv in (["train", "--data", "mnist"], ["evaluate", model], ["data", "fetch", "mnist"]):
+    for argv in (["train", "--data", "mnist"], ["evaluate", model, "--data", "mnist"], ["data", "fetch", "mnist"]):
         assert "train-images-idx3-ubyte" in refused(*argv)
+    assert "takes rows of 16 numbers, not of 784 as mnist: name the data by --data" in refused("evaluate", model)
 
 
 # Processes

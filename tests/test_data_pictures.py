@@ -80,7 +80,7 @@ def test_validation_pictures(tmp_path):
 
 def test_parts_without_classes_are_not_taken_for_classes(tmp_path):
     save_classes(tmp_path, ["train", "test", "valid"])
-    refused(tmp_path, "or pictures, in a folder for each class")
+    refused(tmp_path, "pictures .PNG, JPEG, BMP. in a folder for each class")
 
 
 @pytest.mark.parametrize("kind", ["png", "bmp"])
@@ -161,3 +161,22 @@ def test_huge_pictures_are_not_unpacked(tmp_path, monkeypatch, kind):
     path = tmp_path / "0"
     save(path, np.zeros((11, 10), np.uint8), kind)
     refused(path, "expected at most 100 pixels, got 10x11")
+
+
+def test_a_single_class_is_read_and_others_formats_are_told(tmp_path):
+    save_classes(tmp_path / "one", ["square"], X, np.zeros_like(Y))
+    set_, _ = load_data(tmp_path / "one")
+    assert (set_.class_names, set_.n_classes) == (("square",), 1)
+    save(tmp_path / "one" / "square" / "x.gif", X[0], "gif")
+    with pytest.warns(
+        UserWarning, match=r"a file was left out: x.gif: pictures are read from PNG, JPEG and BMP"
+    ) as seen:
+        load_data(tmp_path / "one")
+    assert seen[0].filename == __file__
+    save(tmp_path / "one" / "beside.png", X[0])
+    assert load_data(tmp_path / "one")[0].y is None
+
+
+def test_a_folder_one_level_too_high_is_told(tmp_path):
+    save_classes(tmp_path / "shapes", ["circle", "square", "triangle"])
+    refused(tmp_path, "did you mean .*shapes")

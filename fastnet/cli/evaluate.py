@@ -8,6 +8,9 @@ from fastnet.cli import files
 from fastnet.cli.loading import facts, figures, load_model, load_rows, print_report, require_labels
 from fastnet.cli.matching import for_network
 from fastnet.cli.parser import Commands
+from fastnet.errors import UsageError
+
+MNIST_INPUTS = 784
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -19,7 +22,8 @@ def add_parser(subparsers: Commands) -> None:
         "on the only set there is.",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
-    parser.add_argument("--data", default="mnist", metavar="NAME|PATH", help="data set: a name, a file or a folder")
+    data_help = "data set: a name, a file or a folder (default: mnist)"
+    parser.add_argument("--data", metavar="NAME|PATH", help=data_help)
     parser.add_argument("--report", action="store_true", help="print the classification report, too")
     parser.add_argument("--json", metavar="FILE", help="write the result")
     parser.set_defaults(run=run)
@@ -29,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say."""
     files.check_writable("--json", args.json)
     network = load_model(args.model)
-    dataset = load_rows(args.data, network, args.model)
+    if args.data is None and network.sizes[0] != MNIST_INPUTS:
+        width = network.sizes[0]
+        raise UsageError(f"{args.model} takes rows of {width} numbers, not of 784 as mnist: name the data by --data")
+    dataset = load_rows(args.data or "mnist", network, args.model)
     require_labels(dataset)
     dataset = for_network(dataset, network)
     result = network.evaluate(dataset.X, dataset.y)

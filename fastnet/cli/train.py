@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     network = settings.make_network(args, data.X.shape[1], matching.n_outputs(data), data.class_names)
     progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(rows.train), rows.kind)
     history = settings.train(args, network, rows.train, rows.held_out, progress)
-    complete = write(args, network, data, test_set, history)
+    complete = write(args, network, data, test_set, rows, history)
     if not args.quiet:
         loading.print_report(network, rows.report, rows.report_kind)
     return 4 if not complete else 3 if history.diverged else 0
@@ -128,7 +128,12 @@ def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None"
 
 
 def write(
-    args: argparse.Namespace, network: "Network", data: "Dataset", test_set: "Dataset | None", history: "History"
+    args: argparse.Namespace,
+    network: "Network",
+    data: "Dataset",
+    test_set: "Dataset | None",
+    rows: Rows,
+    history: "History",
 ) -> bool:
     """Write what the options ask for; False if something could not be written."""
     complete = True
@@ -136,7 +141,12 @@ def write(
         complete &= files.written("--save", lambda: network.save(args.save))
     if args.json:
         test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
-        complete &= files.written("--json", lambda: files.write_json(args.json, content(args, data, history, test)))
+        held_out = rows.held_out if rows.kind == "validation" else None
+        about = content(args, data, history, test)
+        if held_out is not None:
+            about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
+        about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
+        complete &= files.written("--json", lambda: files.write_json(args.json, about))
     return complete
 
 

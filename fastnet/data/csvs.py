@@ -84,7 +84,11 @@ def _check_columns(path: os.PathLike, fields: list[str], header: bool, labelled:
     if len(fields) <= labelled:
         raise data_error(path, f"expected a label and pixels in each line, got {len(fields)} column")
     if header and not labelled and any(field.lower() in LABEL_NAMES for field in fields):
-        raise data_error(path, "expected the labels in the first column, got them in a later one")
+        raise data_error(
+            path,
+            "expected the labels in the first column, got them in a later one; "
+            "a CSV holds pixels, any other table is saved by np.savez(path, X=X, y=y)",
+        )
 
 
 def _values(source: Source, data: bytes, width: int, labelled: bool, line: int) -> Iterator[np.ndarray]:

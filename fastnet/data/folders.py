@@ -28,7 +28,9 @@ def load_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
         if holds_pictures(folder):
             return load_picture_folder(folder)
     names = ", ".join(file.removesuffix(".gz") for file in FILE_NAMES)
-    raise data_error(folder, f"expected {names} (plain or .gz), or pictures, in a folder for each class, got neither")
+    expected = f"expected pictures (PNG, JPEG, BMP) in a folder for each class, or {names} (plain or .gz), got neither"
+    inner = [path.name for path in sorted(folder.iterdir()) if path.is_dir() and holds_pictures(path)]
+    raise data_error(folder, f"{expected}; did you mean {folder / inner[0]}?" if inner else expected)
 
 
 def load_idx_folder(

@@ -143,7 +143,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
             # NumPy parses the header as Python and lets pass what the parser raises
             raise ValueError(f"damaged .npy header ({error})") from None
     if dtype.kind not in "buifUS":
-        hint = "objects are never unpickled here; text can be saved by .astype(str)"
+        hint = "objects are never unpickled here; save text as np.asarray(y).astype(str)"
         raise ValueError(f"expected an array of numbers, got dtype {dtype} ({hint})")
     if any(type(length) is not int or length < 0 for length in shape) or len(shape) > 8:
         raise ValueError(f"expected an array shape, got {shape}")

@@ -14,10 +14,12 @@ import numpy as np
 from fastnet.data.dataset import Dataset, make_dataset, numbered, same_classes
 from fastnet.data.extras import needed
 from fastnet.data.source import Source, data_error
+from fastnet.errors import warn
 
 LARGEST = 1 << 24  # pixels of one picture
 FORMATS = ("PNG", "JPEG", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+UNREAD = (".gif", ".webp", ".tif", ".tiff", ".heic", ".avif")  # pictures, too, but left out
 TRAIN, VALIDATION, TEST = ("train", "training"), ("valid", "validation", "val"), ("test", "testing", "t10k")
 
 
@@ -50,6 +52,7 @@ def load_picture_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
     parts = {name: part for name, part in _parts(folder).items() if _classes(part)}
     if not parts:
         files = _pictures(folder)
+        _tell_of_unread([folder])
         return _unlabelled(files, folder, tuple(file.name for file in files)), None
     if "test" not in parts and "validation" in parts and "train" in parts:
         parts["test"] = parts.pop("validation")
@@ -61,7 +64,9 @@ def load_picture_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
 
 def _labelled(folders: list[Path], name: Path, labels: dict[str, int], class_names: tuple[str, ...] | None) -> Dataset:
     """The pictures in the class folders of some folders."""
-    found = [(file, labels[path.name]) for folder in folders for path in _classes(folder) for file in _pictures(path)]
+    places = [path for folder in folders for path in _classes(folder)]
+    _tell_of_unread(places)
+    found = [(file, labels[path.name]) for path in places for file in _pictures(path)]
     X = _Reader(name).read([file for file, _ in found])
     y = np.array([label for _, label in found])
     return make_dataset(X, y, name, n_classes=len(labels), class_names=class_names)
@@ -99,7 +104,7 @@ class _Reader:
         ):
             if count:
                 plural = kind.replace("picture", "pictures") if count > 1 else kind
-                warnings.warn(f"{count} {plural} of {n} {'were' if count > 1 else 'was'} {change}", stacklevel=2)
+                warn(f"{count} {plural} of {n} {'were' if count > 1 else 'was'} {change}")
 
     def _grey(self, path: Path) -> np.ndarray:
         """uint8 (h, w), in whatever form the picture is stored."""
@@ -140,14 +145,25 @@ def _parts(folder: Path) -> dict[str, Path]:
 
 
 def _classes(folder: Path) -> list[Path]:
-    """The subfolders that have pictures, in the order of their names, where there are at least two.
+    """The subfolders that have pictures, in the order of their names.
 
-    Parts are no classes: train/ and test/ that hold pictures themselves.
+    One alone is a class only where there are no pictures beside it. Parts are no classes: train/ and test/ that hold
+    pictures themselves.
     """
     with os.scandir(folder) as entries:
         folders = sorted(Path(entry.path) for entry in entries if entry.is_dir())
     classes = [path for path in folders if any(_is_picture(file) for file in path.iterdir())]
-    return classes if len(classes) > 1 and not {path.name for path in classes} <= {*TRAIN, *VALIDATION, *TEST} else []
+    if len(classes) == 1 and _pictures(folder):
+        return []
+    return classes if not {path.name for path in classes} <= {*TRAIN, *VALIDATION, *TEST} else []
+
+
+def _tell_of_unread(folders: list[Path]) -> None:
+    """Warn of pictures in formats that are not read."""
+    unread = [file for folder in folders for file in sorted(folder.iterdir()) if file.suffix.lower() in UNREAD]
+    if unread:
+        files = f"{len(unread)} files were left out, such as" if len(unread) > 1 else "a file was left out:"
+        warn(f"{files} {unread[0].name}: pictures are read from PNG, JPEG and BMP")
 
 
 def _pictures(folder: Path) -> list[Path]:
