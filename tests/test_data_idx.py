@@ -204,7 +204,7 @@ def test_the_larger_number_of_classes_counts_for_both(tmp_path):
 def test_paths_that_are_no_data(tmp_path):
     with pytest.raises(DataError, match=r"nothere.npz: no such file or folder"):
         load_data(tmp_path / "nothere.npz")
-    with pytest.raises(DataError, match=r"expected train-images-idx3-ubyte, .* got neither"):
+    with pytest.raises(DataError, match=r"expected pictures .* or train-images-idx3-ubyte, .* got neither"):
         load_data(tmp_path)
     with pytest.raises(TypeError, match="data must be a name or a path, got int"):
         load_data(3)

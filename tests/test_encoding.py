@@ -138,7 +138,7 @@ def test_values_that_the_sample_lacks(dtype, disguise, rng, monkeypatch):
     X = DISGUISES[disguise](k)
     found = encoding.find_palette(X)
     codes = encoding.encoded(X.ravel(), found, 1)
-    assert (found[1][codes].reshape(X.shape) == X).all()
+    assert (found[0][codes].reshape(X.shape) == X).all()
 
 
 def normal(rng):
