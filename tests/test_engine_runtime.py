@@ -16,7 +16,7 @@ from fastnet import engine, reference
 from fastnet.engine import threads as engine_threads
 from fastnet.engine.threads import Pace
 from fastnet.engine.warm import share_compilation
-from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, MOMENTUM, MSE, SGD
+from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, IDENTITY, MOMENTUM, MSE, SGD
 from fastnet.kernels.compile import cache
 from fastnet.kernels.compile.jit import entry
 from fastnet.kernels.step.predict import predict_rows
@@ -373,6 +373,13 @@ def test_saturated_networks_are_right_and_numpy_keeps_its_denormals(dtype, threa
     assert (tiny * dtype_of(tiny, 0.5) > 0).all()
     engine.predict(p.problem.sizes, p.problem.activations, p.params, p.X, threads=threads)
     assert (tiny * dtype_of(tiny, 0.5) > 0).all()
+
+
+def test_few_rows_and_many_treat_denormals_alike():
+    X, params = np.full((5, 64), 1e-39, np.float32), np.full(65, 1e37, np.float32)
+    params[-1] = 0
+    outputs = [engine.predict([64, 1], [IDENTITY], params, X[:n]) for n in (4, 5)]
+    assert not np.concatenate(outputs).any()
 
 
 def dtype_of(a, x):

@@ -116,7 +116,7 @@ class KernelCache:
     def save_overload(self, sig, compiled):
         """Keep the compiled kernel, unless it holds addresses of this process."""
         try:
-            if compiled.library.has_dynamic_globals:
+            if compiled._asdict()["library"].has_dynamic_globals:
                 return
             data = dumps(compiled._reduce())
         except Exception:
