@@ -9,7 +9,7 @@ from fastnet.metrics import as_rows
 ROWS = 128  # batches are taken together until they hold so many: a single row may have a large loss by chance
 GROWTH = 5.0  # times the larger of the first batch's loss and the most that one row costs a constant prediction
 LEARNED = 0.95  # of the best constant prediction's loss, or less: the network learned something
-NOWHERE = 1.25  # times that loss, or more: training went nowhere; labels of noise came to 1.15 at sensible rates
+NOWHERE = 1.25  # times that loss, or more: training went nowhere; noise came to 1.15 at rates that learn real data
 FEW_STEPS = 20  # say nothing yet of what a run learns
 MOST_TARGETS = 2**20  # rows of y that are looked at
 
