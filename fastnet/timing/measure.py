@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
+from fastnet.engine.peak import Peak
 from fastnet.machine import vector_bits
 from fastnet.timing.cases import Work
-from fastnet.timing.peak import Peak
 from fastnet.timing.race import race
 
 
