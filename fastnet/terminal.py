@@ -1,9 +1,15 @@
-"""What the program says: lines that fit the terminal, and errors and warnings in one line each on stderr."""
+"""What the program says: lines that fit the terminal, one that moves, and errors and warnings in one line on stderr."""
 
+import contextlib
+import os
+import re
 import shutil
 import sys
+from typing import TextIO
 
 NARROW = 80  # columns that every terminal has
+ECHO = 2  # columns of the ^C that a terminal shows where the cursor is
+STYLES = re.compile(r"\x1b\[[0-9]*m")
 
 
 def width() -> int:
@@ -29,6 +35,78 @@ def titled(title: str, text: str) -> str:
     return line if len(line) <= width() else f"{title}\n{fold('    ' + text, '')}"
 
 
+def dim(text: str) -> str:
+    """The text in a paler colour."""
+    return f"\x1b[2m{text}\x1b[0m"
+
+
+class MovingLine:
+    """The last line of a terminal or a notebook, drawn over and over, and gone without a trace when it is cleared.
+
+    stream : where it is drawn, a text file or None. What is told there or by `error` and `warning` clears the line.
+
+    Only a carriage return and spaces move it, which every console understands. That takes a line that does not wrap.
+    """
+
+    shown: "MovingLine | None" = None  # the one that is on the screen
+
+    def __init__(self, stream: TextIO | None):
+        self.stream, self.length = stream, 0
+        self.moves = _columns(stream) is not None
+        self.has_styles = self.moves and not _in_notebook(stream) and not os.environ.get("NO_COLOR") and os.name != "nt"
+
+    @property
+    def room(self) -> int:
+        """Columns that a line may have; to be asked only where it ``moves``."""
+        return max(1, (_columns(self.stream) or NARROW) - 1 - ECHO)
+
+    def draw(self, text: str) -> None:
+        """Show the text in place of what the line showed, cut where the terminal has no room for it."""
+        plain, room, wiped = STYLES.sub("", text), self.room, self._wiped()
+        if len(plain) > room:
+            text = plain = plain[:room]
+        self.length, MovingLine.shown = len(plain), self
+        self._write(wiped + text)
+
+    def tell(self, text: str) -> None:
+        """Print a line that stays, on any stream."""
+        self._write(f"{self._wiped()}{text}\n")
+
+    def clear(self) -> None:
+        """Take the line away. Never fails: the stream may be what went wrong."""
+        if wiped := self._wiped():
+            with contextlib.suppress(OSError):
+                self._write(wiped)
+
+    def _wiped(self) -> str:
+        """What takes the line away; nothing where there is none."""
+        length, self.length, MovingLine.shown = self.length, 0, None
+        return "\r" + " " * (length + ECHO) + "\r" if length else ""
+
+    def _write(self, text: str) -> None:
+        if self.stream is not None and not getattr(self.stream, "closed", False):
+            self.stream.write(text)
+            self.stream.flush()
+
+
+def _columns(stream: TextIO | None) -> int | None:
+    """Columns of the terminal or notebook behind a stream; None where a line cannot be drawn twice."""
+    if _in_notebook(stream):
+        return NARROW
+    if stream is None or os.environ.get("TERM") == "dumb":
+        return None
+    # ValueError: a closed stream, or one without a file behind it.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        if stream.isatty():
+            return os.get_terminal_size(stream.fileno()).columns or NARROW  # 0 where nobody has set it
+    return None
+
+
+def _in_notebook(stream: TextIO | None) -> bool:
+    """Whether a stream leads to a Jupyter notebook, which is no terminal but knows carriage returns."""
+    return type(stream).__module__.startswith("ipykernel")
+
+
 def error(message: object) -> None:
     """Print an error."""
     _told("error", message)
@@ -40,4 +118,6 @@ def warning(message: object, *_: object, **__: object) -> None:
 
 
 def _told(kind: str, message: object) -> None:
+    if MovingLine.shown is not None:
+        MovingLine.shown.clear()
     print(f"fastnet: {kind}:", " ".join(str(message).split()), file=sys.stderr, flush=True)

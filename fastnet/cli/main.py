@@ -54,6 +54,9 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(2, str(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
+    except Terminated:
+        print("fastnet: terminated", file=sys.stderr)
+        raise
     finally:
         if on_terminate is not None:
             signal.signal(signal.SIGTERM, on_terminate)
@@ -78,9 +81,12 @@ def _show_warnings() -> None:
             warnings.simplefilter("ignore", category)
 
 
+class Terminated(SystemExit):
+    """What SIGTERM raises. It is reported when all that it interrupts has cleaned up, the terminal's last line too."""
+
+
 def _terminate(signum, frame):
-    print("fastnet: terminated", file=sys.stderr)
-    raise SystemExit(128 + signum)
+    raise Terminated(128 + signum)
 
 
 def _fail(code: int, message: str) -> int:
