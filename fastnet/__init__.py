@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastnet.callbacks import Log, TensorBoard
     from fastnet.data import Dataset, load_data
     from fastnet.engine.warm import warmup
     from fastnet.errors import DataError, DivergenceWarning, NonFiniteLossError
-    from fastnet.history import Epoch, History
+    from fastnet.history import Epoch, History, Step
     from fastnet.metrics import classification_report, confusion_matrix
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
@@ -24,11 +25,14 @@ _HOMES = {
     "Epoch": "history",
     "Evaluation": "network",
     "History": "history",
+    "Log": "callbacks",
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",
     "RegressionEvaluation": "network",
     "SGD": "optimizers",
+    "Step": "history",
+    "TensorBoard": "callbacks",
     "classification_report": "metrics",
     "confusion_matrix": "metrics",
     "load_data": "data",
@@ -45,10 +49,13 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "Log",
     "Momentum",
     "Network",
     "NonFiniteLossError",
     "RegressionEvaluation",
+    "Step",
+    "TensorBoard",
     "classification_report",
     "confusion_matrix",
     "load_data",

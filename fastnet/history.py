@@ -30,6 +30,19 @@ class Epoch:
     lr: float | None = None
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where a run is between two steps. ``step`` counts from 1 over the whole run, ``epoch`` from 1.
+
+    loss : mean over the steps since the last such report. lr : that of the last step.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+
+
 @dataclass
 class History:
     """The course of a training run: a sequence of Epochs.
