@@ -62,29 +62,31 @@ class MovingLine:
 
     def draw(self, text: str) -> None:
         """Show the text in place of what the line showed, cut where the terminal has no room for it."""
-        plain, room, wiped = STYLES.sub("", text), self.room, self._wiped()
+        plain, room = STYLES.sub("", text), self.room
         if len(plain) > room:
             text = plain = plain[:room]
-        self.length, MovingLine.shown = len(plain), self
-        self._write(wiped + text)
+        erased, MovingLine.shown = self._erased(), self
+        self.length = max(self.length, len(plain))  # whichever is on the screen when Ctrl-C comes
+        self._write(erased + text)
+        self.length = len(plain)
 
     def tell(self, text: str) -> None:
         """Print a line that stays, on any stream."""
-        self._write(f"{self._wiped()}{text}\n")
+        self._write(f"{self._erased()}{text}\n")
+        self.length, MovingLine.shown = 0, None
 
     def clear(self) -> None:
         """Take the line away. Never fails: the stream may be what went wrong."""
-        if wiped := self._wiped():
-            with contextlib.suppress(OSError):
-                self._write(wiped)
+        with contextlib.suppress(OSError):
+            self._write(self._erased())
+        self.length, MovingLine.shown = 0, None
 
-    def _wiped(self) -> str:
-        """What takes the line away; nothing where there is none."""
-        length, self.length, MovingLine.shown = self.length, 0, None
-        return "\r" + " " * (length + ECHO) + "\r" if length else ""
+    def _erased(self) -> str:
+        """What takes away the line that is shown, if there is one."""
+        return "\r" + " " * (self.length + ECHO) + "\r" if self.length else ""
 
     def _write(self, text: str) -> None:
-        if self.stream is not None and not getattr(self.stream, "closed", False):
+        if text and self.stream is not None and not getattr(self.stream, "closed", False):
             self.stream.write(text)
             self.stream.flush()
 
