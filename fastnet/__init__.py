@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastnet.augmentation import Augment
     from fastnet.callbacks import Log, TensorBoard
     from fastnet.data import Dataset, load_data
     from fastnet.engine.warm import warmup
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from fastnet.metrics import classification_report, confusion_matrix
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
+    from fastnet.range_test import RangeTest, find_lr
     from fastnet.training import train
 
 __version__ = "0.2.0.dev0"
@@ -19,6 +21,7 @@ __version__ = "0.2.0.dev0"
 # Public name: the module that it is loaded from on first use, so that importing fastnet costs next to nothing.
 _HOMES = {
     "Adam": "optimizers",
+    "Augment": "augmentation",
     "DataError": "errors",
     "Dataset": "data",
     "DivergenceWarning": "errors",
@@ -29,12 +32,14 @@ _HOMES = {
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",
+    "RangeTest": "range_test",
     "RegressionEvaluation": "network",
     "SGD": "optimizers",
     "Step": "history",
     "TensorBoard": "callbacks",
     "classification_report": "metrics",
     "confusion_matrix": "metrics",
+    "find_lr": "range_test",
     "load_data": "data",
     "train": "training",
     "warmup": "engine.warm",
@@ -43,6 +48,7 @@ _HOMES = {
 __all__ = [
     "SGD",
     "Adam",
+    "Augment",
     "DataError",
     "Dataset",
     "DivergenceWarning",
@@ -53,11 +59,13 @@ __all__ = [
     "Momentum",
     "Network",
     "NonFiniteLossError",
+    "RangeTest",
     "RegressionEvaluation",
     "Step",
     "TensorBoard",
     "classification_report",
     "confusion_matrix",
+    "find_lr",
     "load_data",
     "train",
     "warmup",

@@ -26,12 +26,13 @@ class Backend:
             from fastnet import reference as module  # type: ignore[no-redef]
         self.module: Any = module
 
-    def stepper(self, X: np.ndarray, y: np.ndarray, rule: int, batch_size: int) -> Any:
-        """A stepper of the module on checked X and y, with an update rule of fastnet.functions."""
+    def stepper(self, X: np.ndarray, y: np.ndarray, **settings: Any) -> Any:
+        """A stepper of the module on checked X and y; ``settings`` are further ones of both modules' Stepper."""
         net = self.net
+        settings = {k: v for k, v in settings.items() if k not in ("smoothing", "augment") or v}  # TEMP
         stepper = self.module.Stepper(
-            net.sizes, net.activations, net.params, X, y, loss=self.loss, rule=rule, batch_size=batch_size,
-            threads=self.wanted, scale=net.input_scale,
+            net.sizes, net.activations, net.params, X, y, loss=self.loss, threads=self.wanted, scale=net.input_scale,
+            **settings,
         )  # fmt: skip
         self.threads = stepper.threads if self.numba else 1
         return stepper

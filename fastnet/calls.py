@@ -1,5 +1,4 @@
 """How much work goes into one call of compiled code. Nothing interrupts it: Ctrl-C and progress wait for its end."""
 
-SECONDS_PER_CALL = 0.05  # of training, where steps are timed
-FLOPS_PER_CALL = 2e9  # of training, where they are not: well below a fifth of a second
+SECONDS_PER_CALL = 0.05  # of training
 ELEMENTS_PER_CALL = 2**27  # of a pass over X: less than a fifth of a second

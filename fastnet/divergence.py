@@ -24,28 +24,34 @@ class Watch:
     It went nowhere if the loss of the last epoch is well above that constant's.
     """
 
-    def __init__(self, sizes: np.ndarray):
-        """sizes : (steps,) rows of the batches of an epoch."""
-        together = -(-ROWS // int(sizes[0]))
-        starts = np.arange(0, len(sizes), together)
-        self.starts = starts[:-1] if len(starts) > 1 and len(sizes) - starts[-1] < together else starts
-        self.sizes, self.rows = sizes, np.add.reduceat(sizes, self.starts)
+    def __init__(self):
         self.first, self.last = np.nan, np.nan
         self.highest, self.highest_epoch, self.steps = -np.inf, 0, 0
 
-    def epoch(self, number: int, losses: np.ndarray) -> None:
-        """Note the losses (steps,) of the batches of an epoch."""
+    def epoch(self, number: int, losses: np.ndarray, counts: np.ndarray) -> None:
+        """Note the losses (steps,) of the batches of an epoch, which have so many rows."""
         if np.isnan(self.first):
             self.first = float(losses[0])
         self.steps += len(losses)
-        means = np.add.reduceat(losses * self.sizes, self.starts) / self.rows
+        together = -(-ROWS // int(counts[0]))
+        starts = np.arange(0, len(counts), together)
+        if len(starts) > 1 and len(counts) - starts[-1] < together:
+            starts = starts[:-1]
+        means = np.add.reduceat(losses * counts, starts) / np.add.reduceat(counts, starts)
         if means.max() > self.highest:
             self.highest, self.highest_epoch = float(means.max()), number
-        self.last = float(losses @ self.sizes) / float(self.sizes.sum())
+        self.last = float(losses @ counts) / float(counts.sum())
 
-    def verdict(self, y: np.ndarray, loss: int, k: int) -> tuple[str, bool] | None:
-        """(what to say of the run, whether it has diverged), on targets y for k outputs; None of a good run."""
-        weights, T = _distinct_rows(y[:: max(1, len(y) // MOST_TARGETS)], k)
+    def verdict(
+        self, y: np.ndarray, loss: int, k: int, weight: np.ndarray | None = None, smoothing: float = 0.0
+    ) -> tuple[str, bool] | None:
+        """(what to say of the run, whether it has diverged), on targets y for k outputs; None of a good run.
+
+        weight (n,), smoothing : as the run was trained with them.
+        """
+        some = slice(None, None, max(1, len(y) // MOST_TARGETS))
+        weights, T = _distinct_rows(y[some], k, None if weight is None else weight[some])
+        T = (1 - smoothing) * T + smoothing / (k if loss == f.CROSS_ENTROPY else 2)
         least = _least_losses(T, loss)
         rows = _row_losses(T, weights @ T, loss) - least
         constant, floor = float(weights @ rows), float(weights @ least)
@@ -57,20 +63,24 @@ class Watch:
         return None
 
 
-def _distinct_rows(y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(weights, rows): what labels or rows y hold, and the share of each; of labels every class comes but once."""
+def _distinct_rows(y: np.ndarray, k: int, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """(shares, rows): what labels or rows y hold, and the share of each; of labels every class comes but once."""
     if y.ndim == 2:
-        return np.full(len(y), 1 / len(y)), as_rows(y, k)
-    counts = np.bincount(y)
+        shares = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+        return shares / shares.sum(), as_rows(y, k)
+    counts = np.bincount(y, weight)
     classes = np.flatnonzero(counts)
-    return counts[classes] / len(y), as_rows(classes, k)
+    return counts[classes] / counts.sum(), as_rows(classes, k)
 
 
 def _least_losses(T: np.ndarray, loss: int) -> np.ndarray:
-    """The smallest loss (n,) that each row can have: zero, but not for the Poisson loss, which may be negative."""
-    if loss != f.POISSON:
+    """The smallest loss (n,) that each row can have: that of the row itself as the prediction."""
+    if loss == f.MSE:
         return np.zeros(len(T))
-    return (T - T * np.log(np.maximum(T, 1e-300))).sum(axis=1)
+    entropy = -(T * np.log(np.maximum(T, 1e-300))).sum(axis=1)
+    if loss == f.POISSON:
+        return entropy + T.sum(axis=1)
+    return entropy if loss == f.CROSS_ENTROPY else entropy + _least_losses(1 - T, f.CROSS_ENTROPY)
 
 
 def _row_losses(T: np.ndarray, a: np.ndarray, loss: int) -> np.ndarray:

@@ -1,9 +1,12 @@
 """The exceptions and warnings of fastnet, and the wording of the commonest ones."""
 
 import difflib
+import math
 import sys
 import warnings
 from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
 
 
 class DataError(ValueError):
@@ -71,3 +74,19 @@ def one_of(argument: str, value: object, options: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), options, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{argument} must be one of {', '.join(options)}, got {value!r}{hint}")
+
+
+def number(argument: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> float:
+    """Return ``value`` if it is a finite number from ``low`` (``above``: not ``low`` itself) to below ``high``."""
+    fine = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not (fine and value < high and (value > low if above else value >= low)):
+        bounds = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
+        raise ValueError(f"{argument} must be a finite number {bounds}, got {value!r}")
+    return float(value)
+
+
+def whole(argument: str, value: Any) -> int:
+    """Return ``value`` if it is a whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{argument} must be a whole number, at least 1, got {value!r}")
+    return int(value)

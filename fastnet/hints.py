@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 _OPTIMIZER = "the learning rate belongs to the optimizer: fastnet.train(..., optimizer=fastnet.Adam(lr=1e-3))"
-_CALLBACK = "a callback that returns True ends the run: fastnet.train(..., callbacks=[function of (net, epoch)])"
-_ESTIMATORS = "only the estimators of fastnet.sklearn have it"
+_PATIENCE = "the word is patience=5, the epochs to wait for a better val_loss; it keeps the best weights"
+_CLIP = "the word is clip_norm=1.0"
+_DROPOUT = "it belongs to the training: fastnet.train(..., dropout=0.2)"
 _SIZES = "the sizes come first, as one list: fastnet.Network([784, 64, 10])"
 _TRAIN = "fastnet.train(net, X, y) trains a network"
 
@@ -30,16 +31,24 @@ KEYWORDS = {
         "callback": "the word is callbacks=[function of (net, epoch)]",
         "random_state": "the word is seed=",
         "alpha": "the word is l2=",
-        "weight_decay": "the word is l2=",
         "criterion": "the word is loss=",
         "scheduler": "the word is schedule=",
+        "lr_scheduler": "the word is schedule=",
+        "lr_schedule": "the word is schedule=",
+        "warmup_epochs": "the word is warmup=",
+        "max_time": "the word is time_limit=, in seconds",
+        "gradient_clip": _CLIP,
+        "max_norm": _CLIP,
+        "clipnorm": _CLIP,
+        "grad_clip": _CLIP,
+        "smoothing": "the word is label_smoothing=",
+        "augmentation": "the word is augment=",
         "n_jobs": "the word is threads=",
         "n_threads": "the word is threads=",
-        "early_stopping": _CALLBACK,
-        "patience": _CALLBACK,
-        "dropout": _ESTIMATORS,
-        "sample_weight": _ESTIMATORS,
-        "class_weight": _ESTIMATORS,
+        "early_stopping": _PATIENCE,
+        "n_iter_no_change": _PATIENCE,
+        "restore_best_weights": _PATIENCE,
+        "tol": "the word is min_delta=, with patience=",
         "activation": "it belongs to the network: fastnet.Network(sizes, hidden='relu')",
         "hidden_layer_sizes": f"they belong to the network; {_SIZES}",
     },
@@ -64,7 +73,7 @@ KEYWORDS = {
         "batch_size": "it belongs to the training: fastnet.train(..., batch_size=)",
         "alpha": "it belongs to the training: fastnet.train(..., l2=)",
         "verbose": "it belongs to the training: fastnet.train(..., progress=True)",
-        "dropout": _ESTIMATORS,
+        "dropout": _DROPOUT,
     },
 }
 # Functions that take but a few positional arguments -> what to write instead of more.

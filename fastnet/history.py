@@ -34,7 +34,7 @@ class Epoch:
 class Step:
     """Where a run is between two steps. ``step`` counts from 1 over the whole run, ``epoch`` from 1.
 
-    loss : mean over the steps since the last such report. lr : that of the last step.
+    loss : mean, with the L2 penalty, over the steps of the epoch since the last such report. lr : of the last step.
     """
 
     step: int

@@ -6,16 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
-
-
-def _check(argument: str, value: float, low: float, high: float, open_low: bool = False) -> None:
-    """Refuse what is not a finite number in [low, high) (or (low, high) with open_low)."""
-    fine = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    if not (fine and value < high and (value > low if open_low else value >= low)):
-        bounds = f"{'above' if open_low else 'at least'} {low:g}" + (
-            f" and below {high:g}" if np.isfinite(high) else ""
-        )
-        raise ValueError(f"{argument} must be a finite number {bounds}, got {value!r}")
+from fastnet.errors import number
 
 
 @dataclass(frozen=True)
@@ -26,7 +17,7 @@ class SGD:
     rule = f.SGD
 
     def __post_init__(self):
-        _check("lr", self.lr, 0, np.inf, open_low=True)
+        number("lr", self.lr, 0, above=True)
 
     def fill(self, coefficients: np.ndarray, lr: np.ndarray, first: int) -> None:
         """Write the rule's columns for steps number first + 1, ... (counted from 1) at learning rates ``lr``."""
@@ -48,8 +39,8 @@ class Momentum:
     rule = f.MOMENTUM
 
     def __post_init__(self):
-        _check("lr", self.lr, 0, np.inf, open_low=True)
-        _check("beta", self.beta, 0, 1)
+        number("lr", self.lr, 0, above=True)
+        number("beta", self.beta, 0, 1)
 
     def fill(self, coefficients: np.ndarray, lr: np.ndarray, first: int) -> None:
         """As SGD.fill."""
@@ -70,10 +61,10 @@ class Adam:
     rule = f.ADAM
 
     def __post_init__(self):
-        _check("lr", self.lr, 0, np.inf, open_low=True)
-        _check("beta1", self.beta1, 0, 1)
-        _check("beta2", self.beta2, 0, 1)
-        _check("eps", self.eps, 0, np.inf, open_low=True)
+        number("lr", self.lr, 0, above=True)
+        number("beta1", self.beta1, 0, 1)
+        number("beta2", self.beta2, 0, 1)
+        number("eps", self.eps, 0, above=True)
 
     def fill(self, coefficients: np.ndarray, lr: np.ndarray, first: int) -> None:
         """As SGD.fill."""

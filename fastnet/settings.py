@@ -11,11 +11,11 @@ from fastnet import functions
 from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from fastnet.callbacks import Callback
     from fastnet.data import Dataset
     from fastnet.history import History
     from fastnet.network import Network
     from fastnet.optimizers import Optimizer
-    from fastnet.training import Callback
 
 # The system of document 000. None depends on other settings, see `resolve`.
 DEFAULTS: dict[str, Any] = {
@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "ema": True,
     "nesterov": False,
     "schedule": None,
+    "warmup": 0.0,
     "batch_size": 128,
     "epochs": 9,
     "l2": 0.0,
@@ -38,7 +39,23 @@ DEFAULTS: dict[str, Any] = {
     "threads": None,
     "backend": "numba",
     "evaluate_train": False,
+    "patience": None,
+    "min_delta": 0.0,
+    "monitor": None,
+    "time_limit": None,
+    "dropout": 0.0,
+    "weight_decay": 0.0,
+    "clip_norm": None,
+    "label_smoothing": 0.0,
+    "class_weight": None,
+    "augment": None,
 }
+# Settings that fastnet.train has under the same names.
+_SAME = (
+    "epochs", "loss", "l2", "schedule", "warmup", "seed", "threads", "backend", "evaluate_train", "patience",
+    "min_delta", "monitor", "time_limit", "dropout", "weight_decay", "clip_norm", "label_smoothing", "class_weight",
+    "augment",
+)  # fmt: skip
 
 
 def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
@@ -88,12 +105,25 @@ def _default_lr(args: argparse.Namespace) -> float:
     if args.optimizer == "adam":
         return 1e-3
     ema = args.optimizer == "momentum" and args.ema
-    if ema and args.activation == "sigmoid" and args.output != "identity":
+    if ema and set(activations(args)) == {"sigmoid"} and args.output != "identity":
         return 4.0
     rule = f"--optimizer {args.optimizer}" + (" --no-ema" if args.optimizer == "momentum" and not args.ema else "")
     raise UsageError(
-        f"--lr is needed: there is no default for {rule} with {args.activation} layers and {args.output} output"
+        f"--lr is needed: there is no default for {rule} with {', '.join(activations(args))} layers and {args.output} "
+        "output"
     )
+
+
+def activations(args: argparse.Namespace) -> list[str]:
+    """The activations that the settings name, each once."""
+    named = [args.activation] if isinstance(args.activation, str) else args.activation
+    return list(dict.fromkeys(named))
+
+
+def waits(args: argparse.Namespace) -> bool:
+    """Whether figures of held-out rows decide on the course of the run: the rows must not be the test rows."""
+    plateau = isinstance(args.schedule, str) and args.schedule.startswith("plateau")
+    return (args.patience is not None or plateau) and args.monitor not in ("loss", "train_loss", "train_accuracy")
 
 
 def make_network(
@@ -159,17 +189,10 @@ def train(
         network,
         dataset.X,
         dataset.y,
-        epochs=args.epochs,
         batch_size=len(dataset.X) if args.batch_size == "full" else args.batch_size,
         optimizer=make_optimizer(args),
-        loss=args.loss,
-        l2=args.l2,
-        schedule=args.schedule,
         validation=None if held_out is None else (held_out.X, held_out.y),
-        seed=args.seed,
-        threads=args.threads,
-        backend=args.backend,
-        evaluate_train=args.evaluate_train,
         callbacks=callbacks,
         progress=progress,
+        **{name: getattr(args, name) for name in _SAME},
     )

@@ -1,29 +1,29 @@
-"""The driver: shuffle, batch, call the kernels, keep the History."""
+"""The public face of training: checks, and the objects that a run is made of."""
 
 import contextlib
-import math
 import reprlib
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastnet import functions as f
+from fastnet.augmentation import Augment, parse
 from fastnet.backends import Backend
-from fastnet.calls import SECONDS_PER_CALL
+from fastnet.callbacks import Callback
 from fastnet.data.arrays import check_rows
-from fastnet.divergence import Watch
-from fastnet.errors import DivergenceWarning, NonFiniteLossError, one_of, warn
+from fastnet.driver.batches import Batches
+from fastnet.driver.course import Course
+from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
+from fastnet.driver.weights import row_weights
+from fastnet.errors import DivergenceWarning, one_of, warn, whole
 from fastnet.hints import hinted
 from fastnet.history import Epoch, History
-from fastnet.network import Evaluation, Network, RegressionEvaluation, check_pair
-from fastnet.optimizers import Optimizer, check_optimizer
+from fastnet.network import Network, check_pair
+from fastnet.optimizers import Optimizer
 from fastnet.progress import Progress
-
-Schedule = str | Callable[[float], float] | None
-Callback = Callable[[Network, Epoch], Any]
+from fastnet.schedules import Schedule
 
 
 @hinted("train")
@@ -37,147 +37,101 @@ def train(
     optimizer: Optimizer | None = None,
     loss: str | None = None,
     l2: float = 0.0,
-    schedule: Schedule = None,
+    schedule: str | Schedule | Callable[[float], float] | None = None,
     validation: tuple[Any, Any] | None = None,
     shuffle: bool = True,
     seed: Any = None,
     threads: int | None = None,
     backend: str = "numba",
     evaluate_train: bool = False,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Callable[[Network, Epoch], Any] | Iterable[Any] = (),
     progress: Any = False,
+    warmup: float = 0.0,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    monitor: str | None = None,
+    time_limit: float | None = None,
+    dropout: float | Iterable[float] = 0.0,
+    weight_decay: float = 0.0,
+    clip_norm: float | None = None,
+    label_smoothing: float = 0.0,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    augment: Augment | str | None = None,
 ) -> History:
     """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k); of a regression with one output (n,).
 
     optimizer : SGD, Momentum or Adam; None is Adam(1e-3). loss : None follows the output layer. l2 adds l2/2 ||W||^2.
-    schedule : "one_cycle", "cosine", or a function from the share of the run that is done to a factor of lr.
+    schedule : of the learning rate: None, one of fastnet.schedules or its name, or a function from the share of the run
+        that is done to a factor of lr. warmup : epochs, fractions too, of a linear rise before it.
     validation : (X, y), evaluated after each epoch. evaluate_train : evaluate on X, y as well.
-    seed : of the order of rows. threads : None chooses by the work in a step; the bits are the same for any number.
+    seed : of the order of rows, of dropout and augment. threads : None chooses by the work in a step; the bits are the
+        same for any number.
     backend : "numba", or "reference" for plain NumPy. callbacks : each called as callback(net, epoch) after every
-        epoch; one that returns True ends the run; it may change the weights.
-    progress : True prints a line per epoch; or an object with the methods of fastnet.progress.Progress.
+        epoch; one that returns True ends the run; it may change the weights (see fastnet.callbacks.Callback).
+    progress : True prints the course; or an object with the methods of fastnet.progress.Progress.
+    patience : epochs without a better ``monitor`` (by more than ``min_delta``) after which the run ends. The network
+        then has the weights of its best epoch, also if the run comes to its last epoch. monitor : a field of Epoch;
+        None is "val_loss", and without validation the "loss" for a schedule that waits.
+    time_limit : seconds of the whole run but for compilation; it may end within an epoch.
+    dropout : chance of each hidden unit to be left out, from 0 to below 1, or one for each hidden layer.
+    weight_decay : weights (not biases) are multiplied by 1 - lr * weight_decay before every step (AdamW: Loshchilov
+        and Hutter, 2019). clip_norm : largest Euclidean norm of a step's gradient, l2 included.
+    label_smoothing : s makes targets (1 - s) t + s / k (Szegedy et al., 2016); of sigmoid outputs (1 - s) t + s / 2.
+    class_weight : "balanced", one number per class, or a dict. sample_weight : (n,). The loss of a batch is the mean by
+        these weights.
+    augment : images are shifted and rotated at random each time that they are trained on: a fastnet.Augment, or
+        a text like "shift=2,rotate=10".
 
     Raises ValueError or TypeError on bad arguments, NonFiniteLossError when the run diverges; the network is then as it
     was after its last finite epoch. After Ctrl-C it holds the weights reached. Warns with DivergenceWarning of a run
     that ended finite but diverged, and with UserWarning of an X in units that look wrong.
     """
     name = check_pair(net, loss)
-    optimizer = check_optimizer(optimizer)
-    epochs, batch_size = _whole("epochs", epochs), _whole("batch_size", batch_size)
-    threads = None if threads is None else _whole("threads", threads)
-    l2, factor, callbacks = _penalty(l2), _schedule(schedule), _callables(callbacks)
+    measured = measures(net, validation is not None, evaluate_train)
+    steering = Steering(
+        epochs, optimizer, schedule, warmup, l2, weight_decay, patience, min_delta, monitor, time_limit, shuffle,
+        callbacks, measured,
+    )  # fmt: skip
+    batch_size, threads = whole("batch_size", batch_size), None if threads is None else whole("threads", threads)
     one_of("backend", backend, ("numba", "reference"))
+    smoothing = smoothing_for(name, label_smoothing)
+    task = {"dropout": dropout_rates(dropout, len(net.sizes) - 2), "max_norm": norm_limit(clip_norm)}
+    augment = parse(augment) if isinstance(augment, str) else augment
+    augment = None if augment is None else augment.for_width(net.sizes[0])
     given = check_rows(X, width=net.sizes[0])
     X = net.check_inputs(given)
     y = net.check_targets(y, len(X), name)
+    weight = row_weights(y, net.sizes[-1], class_weight, sample_weight, net.dtype)
     net.note_training_inputs(given)
     held_out = None if validation is None else _held_out(net, validation, name)
-    progress, batch_size = _progress(progress, epochs, len(X)), min(batch_size, len(X))
+    progress = _progress(progress, steering.epochs, net, len(X))
 
     with _reported_compilation(progress, backend):
-        compute = Backend(backend, net, f.LOSSES[name], threads)
-        stepper = compute.stepper(X, y, optimizer.rule, batch_size)
-        run = _Run(net, stepper, optimizer, factor, l2, len(X), batch_size, epochs)
-        evaluate = None if held_out is None else compute.evaluator(*held_out)
-        evaluate_again = compute.evaluator(X, y) if evaluate_train else None
-        history, rng = History(threads=compute.threads), np.random.default_rng(seed)
+        compute, rng = Backend(backend, net, f.LOSSES[name], threads), np.random.default_rng(seed)
+        seed = int(rng.integers(2**31)) if augment or np.any(task["dropout"]) else 0
+        batches = Batches(len(X), batch_size, weight)
+        stepper = compute.stepper(
+            X, y, rule=steering.optimizer.rule, batch_size=batches.size, weight=weight, smoothing=smoothing,
+            augment=augment, seed=seed, **task,
+        )  # fmt: skip
+        evaluators = {} if held_out is None else {"val": compute.evaluator(*held_out)}
+        if evaluate_train:
+            evaluators["train"] = compute.evaluator(X, y)
         if progress:
             progress.begin()
         stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
-        for epoch in range(1, epochs + 1):
-            start = time.perf_counter()
-            mean_loss = run.epoch(epoch, rng if shuffle else None)
-            seconds = time.perf_counter() - start
-            values = _named("val", evaluate) | _named("train", evaluate_again)
-            history.epochs.append(Epoch(epoch, seconds, mean_loss, **values))
+        course = Course(net, stepper, batches, steering, rng, evaluators, progress)
+        try:
+            history = course.run()
+        finally:
             if progress:
-                progress.epoch(history.epochs[-1])
-            if _called(callbacks, net, history.epochs[-1], run):
-                break
-        if progress:
-            progress.end()
-    if verdict := run.watch.verdict(y, f.LOSSES[name], net.sizes[-1]):
+                progress.end()
+    history.threads = compute.threads
+    if verdict := course.watch.verdict(y, f.LOSSES[name], net.sizes[-1], weight, smoothing):
         text, history.diverged = verdict
         warn(text, DivergenceWarning if history.diverged else UserWarning)
     return history
-
-
-def _named(rows: str, evaluate: Callable[[], Evaluation | RegressionEvaluation] | None) -> dict[str, float]:
-    """The fields of an Epoch that an evaluation, if it was asked for, fills: val_* or train_*."""
-    if evaluate is None:
-        return {}
-    found = evaluate()
-    name, value = ("r2", found.r2) if isinstance(found, RegressionEvaluation) else ("accuracy", found.accuracy)
-    return {f"{rows}_loss": found.loss, f"{rows}_{name}": value}
-
-
-class _Run:
-    """The steps of one run: coefficients, groups, losses, and what is kept in case it diverges."""
-
-    def __init__(self, net, stepper, optimizer, factor, l2, rows, batch_size, epochs):
-        self.net, self.stepper, self.optimizer, self.factor, self.l2 = net, stepper, optimizer, factor, l2
-        self.rows, self.batch_size = rows, batch_size
-        self.steps = -(-rows // batch_size)
-        self.total, self.done = self.steps * epochs, 0
-        self.sizes = np.minimum(batch_size, rows - batch_size * np.arange(self.steps))
-        self.group = 1
-        self.watch = Watch(self.sizes)
-        self.finite = net.params.copy()
-
-    def epoch(self, epoch: int, rng: np.random.Generator | None) -> float:
-        """One pass over the rows, in an order drawn from ``rng``; the mean loss of its batches, weighted by their rows.
-
-        None leaves the order as it is.
-        """
-        # One batch of all rows is the same in any order, and read faster in their own.
-        order = np.arange(self.rows) if rng is None or self.steps == 1 else rng.permutation(self.rows)
-        coefficients, lr = self._coefficients()
-        losses, step = np.empty((self.steps, 2)), 0
-        try:
-            while step < self.steps:
-                end, start = min(self.steps, step + self.group), time.perf_counter()
-                rows = order[step * self.batch_size : end * self.batch_size]
-                losses[step:end] = self.stepper.run(rows, coefficients[step:end])
-                self._resize_group(end - step, time.perf_counter() - start)
-                finite = np.isfinite(losses[step:end].sum(axis=1))
-                if not finite.all():
-                    self._fail(epoch, step + int(np.argmin(finite)), lr)
-                step = end
-        except KeyboardInterrupt:
-            self.stepper.store()
-            raise
-        self.done += self.steps
-        self.stepper.store()
-        if not np.isfinite(self.net.params).all():
-            self._fail(epoch, self.steps - 1, lr)
-        self.finite[:] = self.net.params
-        self.watch.epoch(epoch, losses[:, 0])
-        return float(losses.sum(axis=1) @ self.sizes) / self.rows
-
-    def load(self) -> None:
-        """Go on from the network's weights, which somebody has changed."""
-        self.stepper.load()
-        if np.isfinite(self.net.params).all():
-            self.finite[:] = self.net.params
-
-    def _coefficients(self) -> tuple[np.ndarray, np.ndarray]:
-        """(coefficients of the epoch's steps, their learning rates)."""
-        share = (self.done + np.arange(self.steps)) / self.total
-        lr = self.optimizer.lr * np.array([self.factor(s) for s in share.tolist()]) if self.factor else None
-        lr = np.full(self.steps, float(self.optimizer.lr)) if lr is None else lr
-        coefficients = np.zeros((self.steps, f.N_COEFFICIENTS))
-        coefficients[:, f.SCALE], coefficients[:, f.L2] = 1 / self.sizes, self.l2
-        self.optimizer.fill(coefficients, lr, self.done)
-        return coefficients, lr
-
-    def _resize_group(self, steps: int, seconds: float) -> None:
-        """Aim at SECONDS_PER_CALL, growing eightfold at most: the first call may include compilation."""
-        wanted = steps * SECONDS_PER_CALL / max(seconds, 1e-9)
-        self.group = max(1, min(8 * self.group, int(wanted)))
-
-    def _fail(self, epoch: int, step: int, lr: np.ndarray) -> None:
-        self.net.params[:] = self.finite
-        raise NonFiniteLossError(epoch, step + 1, float(lr[step]))
 
 
 def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
@@ -190,64 +144,12 @@ def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.
     return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
 
 
-def _callables(callbacks: Any) -> tuple[Callback, ...]:
-    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
-    for callback in found:
-        if not callable(callback):
-            raise TypeError(f"callbacks must be functions of (net, epoch), got {callback!r}")
-    return found
-
-
-def _called(callbacks: tuple[Callback, ...], net: Network, epoch: Epoch, run: _Run) -> bool:
-    """Call all callbacks, let the kernels see changed weights, and say whether one wants to stop."""
-    if not callbacks:
-        return False
-    before = net.params.copy()
-    answers = [callback(net, epoch) for callback in callbacks]
-    if not np.array_equal(before, net.params):
-        run.load()
-    return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
-
-
-def _whole(argument: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{argument} must be a whole number, at least 1, got {value!r}")
-    return int(value)
-
-
-def _penalty(l2: Any) -> float:
-    if isinstance(l2, bool) or not (isinstance(l2, int | float | np.number) and 0 <= l2 < math.inf):
-        raise ValueError(f"l2 must be a finite number, at least 0, got {l2!r}")
-    return float(l2)
-
-
-def _schedule(schedule: Schedule) -> Callable[[float], float] | None:
-    if schedule is None:
-        return None
-    if callable(schedule):
-        return schedule
-    return {"one_cycle": one_cycle, "cosine": cosine}[one_of("schedule", schedule, ("one_cycle", "cosine"))]
-
-
-def cosine(done: float) -> float:
-    """Half a cosine, from 1 to 0."""
-    return 0.5 + 0.5 * math.cos(math.pi * done)
-
-
-def one_cycle(done: float) -> float:
-    """Linear from 0.04 to 1 over the first 30 % of the run, then half a cosine to 0 (Smith and Topin, 2017)."""
-    rise = 0.3
-    return 0.04 + 0.96 * done / rise if done < rise else cosine((done - rise) / (1 - rise))
-
-
-def _progress(progress: Any, epochs: int, rows: int) -> Any:
-    if progress is not True:
-        return progress
-    return Progress(sys.stdout, epochs, rows)
+def _progress(progress: Any, epochs: int, net: Network, rows: int) -> Any:
+    return Progress(sys.stdout, epochs, rows) if progress is True else progress
 
 
 @contextlib.contextmanager
-def _reported_compilation(progress: Any, backend: str):
+def _reported_compilation(progress: Any, backend: str) -> Iterator[None]:
     """Tell ``progress`` once when a kernel has to be compiled."""
     if not progress or backend != "numba":
         yield

@@ -4,10 +4,12 @@ import argparse
 import difflib
 import math
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import NoReturn
 
 from fastnet.cli.hints import hint
 from fastnet.errors import UsageError, one_of
+from fastnet.functions import HIDDEN
 
 Commands = argparse._SubParsersAction  # what verbs add their parsers to
 
@@ -130,6 +132,42 @@ def widths(text: str) -> list[int]:
             f"expected the width of each hidden layer, whole numbers from 1 on like 64 or 512,512, got {text!r}"
         )
     return values
+
+
+def activations(text: str) -> str | list[str]:
+    """Argument type: the activation of all hidden layers, or of each, separated by commas."""
+    names = [choice(HIDDEN)(name) for name in text.split(",")]
+    return names if len(names) > 1 else names[0]
+
+
+def rates(text: str) -> float | list[float]:
+    """Argument type: a number from 0 to below 1 for all hidden layers, or one for each, separated by commas."""
+    one = number("a number from 0 to below 1, or one for each hidden layer like 0.2,0.5", lambda rate: 0 <= rate < 1)
+    found = [one(word) for word in text.split(",")]
+    return found if len(found) > 1 else found[0]
+
+
+def duration(text: str) -> float:
+    """Argument type: seconds, from a number that may end in s, m or h."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+    seconds = number("a time like 90s, 5m or 1.5h", lambda value: value > 0)
+    return seconds(text[:-1]) * unit if unit else seconds(text)
+
+
+def checked(module: str) -> Callable[[str], str]:
+    """Argument type: a text that ``parse`` of the module takes, whose ValueError says what is wrong with others.
+
+    The module is imported when there is such a text: it may import NumPy, which a help text can do without.
+    """
+
+    def keep(text: str) -> str:
+        try:
+            import_module(module).parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    return keep
 
 
 def batch_size(text: str) -> int | str:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet import machine, settings
+from fastnet import machine, settings, terminal
 from fastnet.cli import files, loading, matching
 from fastnet.cli.parser import Commands, rows_or_fraction
 from fastnet.cli.settings import add_settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.history import History
     from fastnet.network import Evaluation, Network, RegressionEvaluation
 
-NOT_SETTINGS = ("run", "save", "json", "quiet")
+NOT_SETTINGS = ("run", "save", "json", "quiet", "log", "tensorboard")
 SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
 
 
@@ -56,6 +56,9 @@ def add_parser(subparsers: Commands) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="write the trained network")
     output.add_argument("--json", metavar="FILE", help="write settings, course and result")
+    log_help = "append a row for each epoch as the run goes"
+    output.add_argument("--log", metavar="FILE.csv|.jsonl", help=log_help)
+    output.add_argument("--tensorboard", metavar="FOLDER", help="write the course for TensorBoard")
     output.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
     parser.set_defaults(run=run)
 
@@ -67,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         settings.resolve(args)
     files.check_writable("--save", args.save)
     files.check_writable("--json", args.json)
+    logs = open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
     data, test_set = loading.load_training(args.data)
@@ -82,11 +86,39 @@ def run(args: argparse.Namespace) -> int:
 
     network = settings.make_network(args, data.X.shape[1], matching.n_outputs(data), data.class_names)
     progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(rows.train), rows.kind)
-    history = settings.train(args, network, rows.train, rows.held_out, progress)
+    history = settings.train(args, network, rows.train, rows.held_out, progress, logs.values())
     complete = write(args, network, data, test_set, rows, history)
+    complete &= not any(log.failed for log in logs.values())
     if not args.quiet:
+        print(terminal.fold(ending(args, history)), end="", flush=True)
         loading.print_report(network, rows.report, rows.report_kind)
     return 4 if not complete else 3 if history.diverged else 0
+
+
+def open_logs(args: argparse.Namespace) -> dict[str, Any]:
+    """The callbacks that write logs, by option."""
+    from fastnet.callbacks import Log, TensorBoard
+
+    logs: dict[str, Any] = {}
+    if args.log:
+        files.check_writable("--log", args.log)
+        logs["--log"] = Log(args.log)
+    if args.tensorboard:
+        logs["--tensorboard"] = TensorBoard(args.tensorboard)
+    return logs
+
+
+def ending(args: argparse.Namespace, history: "History") -> str:
+    """A line on why the run ended before its last epoch, and whose weights it kept; or nothing."""
+    last, best = len(history), history.best_epoch
+    reason = {
+        "patience": f"no better {args.monitor or 'val_loss'} for {args.patience} epochs",
+        "time_limit": "the time limit",
+    }.get(history.stopped or "")
+    parts = [f"ended in epoch {last}: {reason}"] if reason else []
+    if best not in (None, last):
+        parts.append(f"the weights are those of epoch {best}")
+    return "; ".join(parts) + "\n" * bool(parts)
 
 
 def choose_output(data: "Dataset", quiet: bool) -> str:
@@ -113,13 +145,18 @@ def choose_output(data: "Dataset", quiet: bool) -> str:
 
 def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
     """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
-    if args.validation_split is None and test_set is None and len(data) >= FEWEST:
+    waits = settings.waits(args)
+    asked = args.validation_split is not None
+    if not asked and len(data) >= FEWEST and (test_set is None or waits):
         args.validation_split = SHARE
+    if waits and not args.validation_split:
+        raise UsageError("--patience and --schedule plateau need rows to watch: --validation-split, or --monitor loss")
     if args.validation_split:
         train_set, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
-        if test_set is not None:
-            return Rows(train_set, held_out, "validation", test_set, "test")
         drawn = "drawn at random" if args.shuffle_split else "the last ones"
+        if test_set is not None:
+            note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
+            return Rows(train_set, held_out, "validation", test_set, "test", note)
         note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
         return Rows(train_set, held_out, "validation", held_out, "validation", note)
     if test_set is None:
@@ -145,6 +182,7 @@ def write(
         about = content(args, data, history, test)
         if held_out is not None:
             about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
+        about["saved"] = args.save
         about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
         complete &= files.written("--json", lambda: files.write_json(args.json, about))
     return complete
@@ -159,6 +197,8 @@ def content(
         "epochs": [dataclasses.asdict(record) for record in history.epochs],
         "test": None if test is None else dataclasses.asdict(test),
         "diverged": history.diverged,
+        "stopped": history.stopped,
+        "best_epoch": history.best_epoch,
         "threads": history.threads,
         "threading_layer": machine.threading()["threading_layer"] if args.backend == "numba" else None,
         "versions": machine.versions(),

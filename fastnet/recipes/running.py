@@ -16,9 +16,9 @@ from fastnet.recipes.logs import Log
 from fastnet.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
+    from fastnet.callbacks import Callback
     from fastnet.data import Dataset
     from fastnet.history import History
-    from fastnet.training import Callback
 
 PROBE_ROWS = 2_000  # to find out how long NumPy takes, and how many rows it takes for the next constant
 NUMPY_SECONDS = 0.5

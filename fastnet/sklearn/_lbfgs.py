@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from fastnet.functions import MSE, POISSON, SGD
-from fastnet.sklearn._batches import deviance_constants
 from fastnet.sklearn._callbacks import EpochEnds
 from fastnet.sklearn._compute import Data, Net
+from fastnet.sklearn._losses import deviance_constants
 from fastnet.sklearn._validation import Validation
 
 
@@ -52,7 +52,7 @@ class Objective:
         self._stepper = net.stepper(data, rule=SGD, batch_size=n, threads=threads)
         self._scale = 1.0 / (n if data.weight is None else float(data.weight.sum(dtype=np.float64)))
         self._l2 = alpha * self._scale
-        self._divisor = net.sizes[-1] if net.loss == MSE else 1  # see Batches
+        self._divisor = net.sizes[-1] if net.loss == MSE else 1  # see Reported
         self._constant = 0.0
         if net.loss == POISSON:
             self._constant = self._scale * float(deviance_constants(data.targets, data.weight).sum())

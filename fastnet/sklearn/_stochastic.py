@@ -1,4 +1,4 @@
-"""The loop of sgd and adam: the epochs of one stepper, what is recorded of them, and when to stop."""
+"""The guide of sgd and adam: what scikit-learn's estimators do at the ends of an epoch, and when they stop."""
 
 import warnings
 from typing import Any
@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnet.calls import FLOPS_PER_CALL
+from fastnet.driver.batches import Batches
+from fastnet.driver.loop import Guide, Loop
 from fastnet.errors import diverged
+from fastnet.functions import L2
 from fastnet.sklearn import _checks as checks
-from fastnet.sklearn._batches import Batches
 from fastnet.sklearn._callbacks import EpochEnds
 from fastnet.sklearn._compute import Data, Net
+from fastnet.sklearn._losses import Reported
 from fastnet.sklearn._optimizer import OPTIMIZERS
 from fastnet.sklearn._validation import Validation, split
 
@@ -35,62 +37,49 @@ def fit_stochastic(
             checks.refuse_weightless("the weight of the training rows", data.weight[rows])
     validation = None if validation_data is None else Validation(model, net, validation_data)
     model._start_records(validation is not None)
-    run = _Run(model, net, data, rows, validation, ends)
+    fit = Fit(model, net, data, rows, validation, ends)
+    loop = Loop(fit.stepper, fit.batches, fit)
     try:
-        first_loss = run.epochs(1 if incremental else model.max_iter)
-        if model.n_iter_ == model.max_iter and not (run.stopped or incremental):
+        stopped = loop.run(1 if incremental else model.max_iter)
+        if model.n_iter_ == model.max_iter and not (stopped or incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        _warn_of_divergence(model, first_loss)
+        _warn_of_divergence(model, fit.first_loss)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     finally:
-        run.stepper.store()
-    if run.best_params is not None:
-        net.params[:] = run.best_params
+        fit.stepper.store()
+    if fit.best_params is not None:
+        net.params[:] = fit.best_params
 
 
-class _Run:
+class Fit(Guide):
     """One call of fit or partial_fit."""
 
     def __init__(
         self, model: Any, net: Net, data: Data, rows: np.ndarray, validation: Validation | None, ends: EpochEnds
     ):
         self.model, self.net, self.order, self.validation, self.ends = model, net, rows, validation, ends
-        self.optimizer, self.stopped = model._optimizer, False
+        self.optimizer, self.first_loss = model._optimizer, 0.0
+        model.n_iter_ = 0
         # With early stopping, what this call ends with. A warm start that never beats the best score of earlier calls
         # keeps its last weights, as in scikit-learn.
         self.best_params = net.params.copy() if model.early_stopping and not model.loss_curve_ else None
-        self.batches = Batches(data, len(rows), _batch_size(model.batch_size, len(rows)), net, model.alpha)
-        self.stepper = self._stepper(data)
-        self.steps_per_call = max(1, int(FLOPS_PER_CALL / (6 * self.batches.size * len(net.params))))
+        self.batches = Batches(len(rows), _batch_size(model.batch_size, len(rows)), data.weight)
+        self.reported, self.stepper = Reported(net, data), self._stepper(data)
         self._in_order = np.arange(len(rows))
 
-    def epochs(self, most: int) -> float:
-        """Train until progress or a callback stops it, ``most`` epochs at most; returns the loss of the first batch."""
-        model = self.model
-        model.n_iter_ = 0
-        first_loss = 0.0
-        while model.n_iter_ < most and not self.stopped:
-            self.ends.begin()
-            losses = self._epoch()
-            self._record(losses)
-            if model.n_iter_ == 1:
-                first_loss = float(self.batches.batch_losses(losses)[0])
-            self.stopped = self._stops()
-        return first_loss
-
     def _stepper(self, data: Data) -> Any:
-        model, size = self.model, self.batches.size
+        model = self.model
         seed = int(model._random_state.randint(2**31 - 1)) if model.dropout else 0
         stepper = self.net.stepper(
             data,
             rule=self.optimizer.rule,
-            batch_size=size,
+            batch_size=self.batches.size,
             threads=model.n_threads,
             max_norm=model.gradient_clip,
             dropout=model.dropout,
@@ -103,26 +92,35 @@ class _Run:
         self.optimizer.moments = stepper.moments
         return stepper
 
-    def _epoch(self) -> np.ndarray:
+    def begin_epoch(self) -> np.ndarray:
+        self.ends.begin()
         if self.model.shuffle:
             permutation = self._in_order.copy()
             self.model._random_state.shuffle(permutation)
             self.order = self.order[permutation]
-        order, table = self.batches.plan(self.order), self.batches.table
-        self.optimizer.fill(table)
         self.stepper.rows_seen = self.model.t_
-        steps, losses = self.steps_per_call, []
-        for start in range(0, len(table), steps):
-            part = table[start : start + steps]
-            losses.append(self.stepper.run(order[start * self.batches.size :], part))
-            self.optimizer.advance(len(part))
-        return losses[0] if len(losses) == 1 else np.concatenate(losses)
+        return self.order
+
+    def coefficients(self) -> np.ndarray:
+        table = self.batches.coefficients()
+        table[:, L2] = self.model.alpha / self.batches.sums
+        self.optimizer.fill(table)
+        return table
+
+    def steps_taken(self, losses: np.ndarray, first: int) -> bool:
+        self.optimizer.advance(len(losses) - first)
+        return False
+
+    def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
+        self._record(self.reported.of(losses, self.batches))
+        return self._stops()
 
     def _record(self, losses: np.ndarray) -> None:
         model = self.model
         model.n_iter_ += 1
         model.t_ += len(self.order)
-        model.loss_ = self.batches.epoch_loss(losses)
+        model.loss_ = self.batches.mean(losses)
+        self.first_loss = float(losses[0]) if model.n_iter_ == 1 else self.first_loss
         model.loss_curve_.append(model.loss_)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")

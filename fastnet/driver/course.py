@@ -1,0 +1,155 @@
+"""The Guide of `fastnet.train`: rates, records, steering, callbacks, and what is kept in case the run diverges."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastnet import functions as f
+from fastnet.divergence import Watch
+from fastnet.driver.batches import Batches
+from fastnet.driver.loop import Guide, Loop
+from fastnet.driver.steering import Steering
+from fastnet.errors import NonFiniteLossError
+from fastnet.history import Epoch, History, Step
+from fastnet.network import Evaluation, Network, RegressionEvaluation
+from fastnet.schedules import Length
+
+Evaluate = Callable[[], Evaluation | RegressionEvaluation]
+
+
+class Course(Guide):
+    """One run of `fastnet.train`.
+
+    evaluators : by "val" and "train", functions that evaluate the network. progress : False, or a Progress.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        stepper: Any,
+        batches: Batches,
+        steering: Steering,
+        rng: np.random.Generator,
+        evaluators: dict[str, Evaluate],
+        progress: Any,
+    ):
+        self.net, self.stepper, self.batches, self.steering = net, stepper, batches, steering
+        self.rng, self.evaluators, self.progress = rng, evaluators, progress
+        self.history, self.watch, self.done = History(), Watch(), 0
+        self.length = Length(batches.steps, batches.steps * steering.epochs)
+        self.stopper, self.dropper, self.drops = steering.stopper(), steering.dropper(), 0
+        self.deadline = math.inf
+        self.finite = net.params.copy()
+        self.best: np.ndarray | None = None
+        self.steppers = [callback for callback in steering.callbacks if getattr(callback, "every", None) is not None]
+        self.shows_steps = hasattr(progress, "steps")
+
+    def run(self) -> History:
+        """Train, and leave the network with its last weights, or with its best where somebody waits for better ones."""
+        if self.steering.time_limit is not None:
+            self.deadline = time.monotonic() + self.steering.time_limit
+        Loop(self.stepper, self.batches, self).run(self.steering.epochs)
+        if self.best is not None:
+            self.net.params[:] = self.best
+        return self.history
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch that is trained."""
+        return len(self.history.epochs) + 1
+
+    def begin_epoch(self) -> np.ndarray:
+        # One batch of all rows is the same in any order, and read faster in their own.
+        if not self.steering.shuffle or self.batches.steps == 1:
+            return np.arange(self.batches.n)
+        return self.rng.permutation(self.batches.n)
+
+    def coefficients(self) -> np.ndarray:
+        table, optimizer = self.batches.coefficients(), self.steering.optimizer
+        steps = self.done + np.arange(len(table))
+        self.lr = optimizer.lr * self.steering.schedule.factors(steps, self.length, self.drops)
+        table[:, f.L2], table[:, f.DECAY] = self.steering.l2, self.lr * self.steering.weight_decay
+        optimizer.fill(table, self.lr, self.done)
+        return table
+
+    def steps_ahead(self) -> int:
+        return min((callback.every - self.done % callback.every for callback in self.steppers), default=len(self.lr))
+
+    def steps_taken(self, losses: np.ndarray, first: int) -> bool:
+        finite = np.isfinite(losses[first:].sum(axis=1))
+        if not finite.all():
+            self._fail(first + int(np.argmin(finite)))
+        self.done += len(losses) - first
+        if self.shows_steps:
+            rows = int(self.batches.counts[: len(losses)].sum())
+            self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
+        if self.steppers and self._called_within(losses):
+            self.history.stopped = "callback"
+        elif time.monotonic() >= self.deadline:
+            self.history.stopped = "time_limit"
+        return self.history.stopped is not None
+
+    def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
+        self.stepper.store()
+        if not np.isfinite(self.net.params).all():
+            self._fail(len(losses) - 1)
+        self.finite[:] = self.net.params
+        self.watch.epoch(self.epoch, losses[:, 0], self.batches.counts[: len(losses)])
+        figures = {name: value for rows in self.evaluators for name, value in self._figures(rows).items()}
+        mean, lr = self.batches.mean(losses.sum(axis=1)), float(self.lr[len(losses) - 1])
+        record = Epoch(self.epoch, seconds, mean, **figures, lr=lr)
+        self.history.epochs.append(record)
+        if self.progress:
+            self.progress.epoch(record)
+        self._steer(record)
+        if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
+            self.history.stopped = "callback"
+        return self.history.stopped is not None
+
+    def _figures(self, rows: str) -> dict[str, float]:
+        """The fields of an Epoch that an evaluation on these rows, "val" or "train", fills."""
+        found = self.evaluators[rows]()
+        name, value = ("r2", found.r2) if isinstance(found, RegressionEvaluation) else ("accuracy", found.accuracy)
+        return {f"{rows}_loss": found.loss, f"{rows}_{name}": value}
+
+    def _steer(self, record: Epoch) -> None:
+        """Lower the rate, keep the best weights or stop, by the figure that is monitored."""
+        value = getattr(record, self.steering.monitor or "loss")
+        if self.dropper and not self.dropper.improves(value) and self.dropper.is_over:
+            self.drops, self.dropper.waited = self.drops + 1, 0
+        if self.stopper and self.stopper.improves(value):
+            self.best, self.history.best_epoch = self.net.params.copy(), record.epoch
+        elif self.stopper and self.stopper.is_over:
+            self.history.stopped = self.history.stopped or "patience"
+
+    def _called_within(self, losses: np.ndarray) -> bool:
+        """Call the callbacks whose turn it is between steps; returns whether one wants to stop."""
+        due = [callback for callback in self.steppers if self.done % callback.every == 0]
+        if not due:
+            return False
+        self.stepper.store()
+        lr, sums = float(self.lr[len(losses) - 1]), losses.sum(axis=1)
+
+        def call(callback: Any) -> Any:
+            return callback.step(self.net, Step(self.done, self.epoch, float(sums[-callback.every :].mean()), lr))
+
+        return self._called(call, due)
+
+    def _called(self, call: Callable[[Any], Any], callbacks: Any) -> bool:
+        """Call them all, let the kernels see changed weights, and say whether one wants to stop."""
+        if not callbacks:
+            return False
+        before = self.net.params.copy()
+        answers = [call(callback) for callback in callbacks]
+        if not np.array_equal(before, self.net.params):
+            self.stepper.load()
+            if np.isfinite(self.net.params).all():
+                self.finite[:] = self.net.params
+        return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+
+    def _fail(self, step: int) -> None:
+        self.net.params[:] = self.finite
+        raise NonFiniteLossError(self.epoch, step + 1, float(self.lr[step]))
