@@ -91,7 +91,6 @@ ATTRIBUTES = {
     "predict_classes": "net.predict(X) gives the classes",
     "forward": "net.predict_proba(X) gives the outputs",
     "predict_log_proba": "the word is numpy.log(net.predict_proba(X))",
-    "summary": "print(net) shows its sizes",
     "weights": "they are in net.W and net.b, and all together in net.params",
     "coefs_": "they are in net.W",
     "intercepts_": "they are in net.b",

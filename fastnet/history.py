@@ -7,7 +7,10 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class History:
     def to_json(self, path: str | os.PathLike | None = None) -> str:
         """The records as a JSON array, NaN and infinities as null; also written to ``path``, if there is one."""
         return _written(json.dumps([finite_only(record) for record in self.records()], indent=1) + "\n", path)
+
+    def plot(self) -> "Figure":
+        """The course as a Matplotlib figure (extra plot): see `fastnet.pictures.curves`."""
+        from fastnet.pictures import curves
+
+        return curves(self)
 
 
 def finite_only(record: dict[str, Any]) -> dict[str, Any]:

@@ -53,10 +53,7 @@ def classification_report(
     labels = np.arange(n_classes) if n_classes else np.union1d(truth, predicted)
     names = [str(label) for label in _names(labels, texts if class_names is None else class_names)]
     truth, predicted = np.searchsorted(labels, truth), np.searchsorted(labels, predicted)
-    support, claimed, right = (
-        np.bincount(codes, minlength=len(labels)) for codes in (truth, predicted, truth[truth == predicted])
-    )
-    scores = [_ratio(right, claimed), _ratio(right, support), _ratio(2 * right, support + claimed)]
+    *scores, support = _scores(truth, predicted, len(labels))
     n = len(truth)
 
     width = max(len("weighted avg"), digits, *map(len, names))
@@ -67,10 +64,23 @@ def classification_report(
 
     for i, name in enumerate(names):
         line(name, [score[i] for score in scores], support[i])
-    lines += ["", f"{'accuracy':>{width}} {'':>10}{'':>10} {right.sum() / n:>9.{digits}f} {n:>9}"]
+    lines += ["", f"{'accuracy':>{width}} {'':>10}{'':>10} {np.mean(truth == predicted):>9.{digits}f} {n:>9}"]
     line("macro avg", [np.average(score) for score in scores], n)
     line("weighted avg", [np.average(score, weights=support) for score in scores], n)
     return "\n".join(lines) + "\n"
+
+
+def class_scores(y_true: Any, y_pred: Any, n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(precision, recall, f1, support) of each class, (n_classes,), as `classification_report` prints them."""
+    truth, predicted, _ = _label_pair(y_true, y_pred, n_classes)
+    return _scores(truth, predicted, n_classes)
+
+
+def _scores(truth: np.ndarray, predicted: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    support, claimed, right = (
+        np.bincount(codes, minlength=k) for codes in (truth, predicted, truth[truth == predicted])
+    )
+    return _ratio(right, claimed), _ratio(right, support), _ratio(2 * right, support + claimed), support
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -242,6 +242,12 @@ class Network:
         y = self.check_targets(y, len(X), name)
         return Backend("numba", self, f.LOSSES[name]).evaluator(X, y)()
 
+    def summary(self) -> str:
+        """A table of the layers: shapes, activations, parameters, bytes and FLOPs. Nothing is printed."""
+        from fastnet import summary
+
+        return summary.text(self)
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the network as .npz: W0, b0, W1, ..., class_names if it has any, and a JSON description.
 

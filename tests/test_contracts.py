@@ -89,9 +89,13 @@ def test_nothing_imports_upward(part):
             assert not [name for name in imports(file) if name.split(".")[:2] in [["fastnet", room] for room in above]]
 
 
-@pytest.mark.parametrize("leaf", ["errors.py", "files.py", "functions.py", "history.py", "paths.py"])
+@pytest.mark.parametrize("leaf", ["errors.py", "files.py", "flops.py", "functions.py", "paths.py"])
 def test_leaves_import_only_the_standard_library(leaf):
     assert strangers(leaf, ()) == []
+
+
+def test_a_history_imports_only_what_writes_and_draws_it():
+    assert strangers("history.py", ("fastnet.files", "fastnet.pictures", "matplotlib.figure.Figure")) == []
 
 
 AT_ONCE = """

@@ -7,11 +7,11 @@ timed.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from fastnet import flops
 from fastnet import functions as f
 from fastnet.data import Dataset, load_data
 from fastnet.data.known import KNOWN
@@ -49,12 +49,8 @@ class Case:
         return f"{'-'.join(map(str, self.sizes))} {self.hidden}, {batch}{kind}{wide}"
 
     def flops(self, rows: int) -> float:
-        """Floating-point operations of the dense products of one pass over ``rows`` rows.
-
-        4 a weight of the first layer (forward, gradient), 6 a weight of the others (which pass delta back as well).
-        """
-        first, *others = [a * b for a, b in pairwise(self.sizes)]
-        return float(rows) * (4 * first + 6 * sum(others))
+        """Floating-point operations of the dense products of one pass over ``rows`` rows."""
+        return float(rows) * sum(flops.training(self.sizes))
 
 
 MNIST = Case("mnist-64", (784, 64, 10), "sigmoid", 128, Momentum(4.0, 0.9, ema=True))
@@ -187,7 +183,7 @@ class PredictWork:
         self.X = digits.test.X[:rows]
         self.net = Network(MNIST.sizes, seed=SEED)
         self.scale = 1 / calls
-        self.flops = 2.0 * rows * calls * sum(a * b for a, b in pairwise(MNIST.sizes))
+        self.flops = float(rows) * calls * sum(flops.forward(MNIST.sizes))
 
     def contestants(self) -> dict[str, Callable[[], Any]]:
         """What to time: ``calls`` predictions each."""
