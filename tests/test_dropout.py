@@ -90,6 +90,7 @@ def test_loss_of_a_network_with_dropout():
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_steps_agree_with_the_oracle(hidden, dtype):
     check_against_oracle(BASE.but(hidden=hidden, dtype=dtype), dropout=0.3, seed=11)
+    check_against_oracle(BASE.but(hidden=(hidden, "gelu"), dtype=dtype), dropout=0.3, seed=11)
     check_against_oracle(BASE.but(hidden=hidden, dtype=dtype, rule=ADAM, n=40, batch_size=16), dropout=0.7, seed=12)
 
 

@@ -43,6 +43,9 @@ LAYER = _record(
     "delta",  # dLoss/dZ of this layer, with the strides of a_out
     "delta_panels",  # the delta in panels, plan.panel_stride apart: hidden layers' delta itself, the last layer's copy
     "activation",
+    "forward",  # what the forward pass applies to Z at once: the activation, or identity: for outputs, where Z is kept
+    "z",  # a copy of Z, with the strides of a_out, where the derivative is computed from it; 0 means absent
+    "derivative_from",  # what the derivative is computed from: that copy, or a_out
 )
 
 # One for the whole network; 0 means absent.
