@@ -109,10 +109,11 @@ class Workspace:
     def _describe(self, activations: Sequence[int], strategy: Strategy, task: Task) -> None:
         plan = self.plan
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
-        plan["dropout"], plan["seed"] = drop_threshold(task.dropout), task.seed
+        plan["seed"] = task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
         self.layers["activation"] = self.layers["forward"] = activations
         self.layers["forward"][-1] = IDENTITY
+        self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]
 
     def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
         plan, chunk = self.plan, strategy.chunk_rows

@@ -45,8 +45,9 @@ class Stepper:
     ``targets`` is int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's
     BLAS has its own.
     ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
-    ``dropout`` is the chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row
-    among all rows trained on, of which ``rows_seen`` counts those before the next step.
+    ``dropout`` is the chance of a hidden unit to be left out for a row, one number or one for each hidden layer, drawn
+    from ``seed`` and the number of that row among all rows trained on, of which ``rows_seen`` counts those before the
+    next step.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Stepper:
         threads: int | None = None,
         weight: np.ndarray | None = None,
         max_norm: float | None = None,
-        dropout: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         seed: int = 0,
         scale: float = 1 / 255,
     ):
@@ -85,9 +86,9 @@ class Stepper:
         self._delta = [np.empty((self._capacity, size), dtype) for size in sizes[1:]]
         self._row_loss = np.empty(self._capacity, dtype)
         self._max_norm = max_norm
-        self._threshold, self._seed = drop_threshold(dropout), seed
         hidden = range(len(sizes) - 2)
-        dropped = hidden if self._threshold else []
+        self._thresholds, self._seed = [drop_threshold(p) for p in np.broadcast_to(dropout, len(hidden)).tolist()], seed
+        dropped = [i for i in hidden if self._thresholds[i]]
         by_z = [i for i in hidden if activations[i] in BY_Z]
         self._factors = {i: np.empty((self._capacity, sizes[i + 1]), dtype) for i in dropped}
         # What the derivative is computed from, where that is not what enters the next layer.
@@ -191,7 +192,7 @@ class Stepper:
                 activate(A[i + 1], code)
             if i in self._factors:
                 factors = self._factors[i][:n]
-                dropout_factors(factors, self._threshold, self._seed, rows, i)
+                dropout_factors(factors, self._thresholds[i], self._seed, rows, i)
                 A[i + 1] *= factors
         return sources
 

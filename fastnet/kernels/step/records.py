@@ -45,6 +45,7 @@ LAYER = _record(
     "activation",
     "forward",  # what the forward pass applies to Z at once: the activation, or identity: for outputs, where Z is kept
     "z",  # a copy of Z, with the strides of a_out, where the derivative is computed from it; 0 means absent
+    "dropout",  # chance of this hidden layer's neurons to be dropped, times 2^32
     "derivative_from",  # what the derivative is computed from: that copy, or a_out
 )
 
@@ -74,8 +75,7 @@ PLAN = _record(
     "ends",  # in `lists`, after the counts of each input's entries in the chunk: where they end
     "entries",  # in `lists`: their rows
     "values",  # in `memory`: their values
-    "dropout",  # chance of a hidden neuron to be dropped, times 2^32
-    "seed",  # of those draws
+    "seed",  # of the draws of dropout
 )
 
 # A block of rows of one layer's W, as high as a panel is wide: what one thread updates at a time.

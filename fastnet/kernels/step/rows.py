@@ -43,7 +43,7 @@ def network_forward(buffers, batch, tables, rows, rows_before, transpose):
         layer, below = layers[l], layers[l - 1]
         if below.z:
             keep_z(memory, plan, below, rows)
-        if plan.dropout:
+        if below.dropout:
             drop_neurons(memory, tables, l - 1, rows, rows_before)
         layer_forward(memory, layer.a_out, layer, rows, Span(np.int64(0), layer.fan_in), layer.forward)
 
@@ -51,8 +51,8 @@ def network_forward(buffers, batch, tables, rows, rows_before, transpose):
 @serial
 def network_backward(memory, tables, rows, rows_before):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
-    plan, layers = tables.plans[0], tables.layers
-    for l in range(plan.n_layers - 1, 0, -1):
+    layers = tables.layers
+    for l in range(tables.plans[0].n_layers - 1, 0, -1):
         layer, below = layers[l], layers[l - 1]
         ld, source = below.row_stride_out, Operand(layer.delta, layer.row_stride_out, layer.panel_stride_out)
         for v in range(0, below.vectors, NV):
@@ -61,10 +61,10 @@ def network_backward(memory, tables, rows, rows_before):
             ahead = panel + layer.transposed_stride if v + NV < below.vectors else panel
             target = below.delta + place
             product(memory, target, ld, source, panel, layer.fan_out, rows, vectors, ahead)
-            if not plan.dropout or below.z:
+            if not below.dropout or below.z:
                 delta, a = target + rows.start * ld, below.derivative_from + place + rows.start * ld
                 derivative(at(memory, delta), at(memory, a), ld, rows.stop - rows.start, vectors, below.activation)
-        if plan.dropout:
+        if below.dropout:
             dropped_derivative(memory, tables, l - 1, rows, rows_before)
 
 
