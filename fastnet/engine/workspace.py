@@ -96,6 +96,7 @@ class Workspace:
         self.plan["zeros"] = offsets.take(round_up(self.sizes[-1], self.width))
         self.plan["loss_bounds"] = offsets.take(3) if task.clip_loss else 0
         self.plan["max_norm"] = offsets.take(1) if task.max_norm else 0
+        self.plan["smoothing"] = offsets.take(1) if task.smoothing else 0
 
     def _fill_constants(self, table: np.ndarray, task: Task) -> None:
         memory, number = self.memory, self.memory.dtype
@@ -105,6 +106,8 @@ class Workspace:
             memory[int(self.plan["loss_bounds"]) :][:3] = -np.log1p(-eps), -np.log(eps), eps
         if task.max_norm:
             memory[self.plan["max_norm"]] = task.max_norm
+        if task.smoothing:
+            memory[self.plan["smoothing"]] = task.smoothing
 
     def _describe(self, activations: Sequence[int], strategy: Strategy, task: Task) -> None:
         plan = self.plan
@@ -118,6 +121,7 @@ class Workspace:
     def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
         plan, chunk = self.plan, strategy.chunk_rows
         plan["factor"], plan["row_loss"] = offsets.take(chunk), offsets.take(chunk)
+        plan["smoothed"] = offsets.take(chunk) if plan["smoothing"] else 0
         plan["squares"] = offsets.take(2 * self.lanes * len(self.units))
         most = max(WIDEST // NV * self.width**2, *(layer.end - layer.bias for layer in self.panels))
         plan["scratch_size"] = round_up(most, 64)

@@ -137,6 +137,30 @@ def _target_rows(y: np.ndarray, Z: np.ndarray) -> np.ndarray:
     return T
 
 
+def smoothed_loss(
+    loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float, code: int, smoothing: float
+) -> None:
+    """Cross-entropy or, by ``code``, binary cross-entropy with smoothed targets.
+
+    They are (1 - s) T + s / k over k classes (C. Szegedy et al., 2016, arXiv 1512.00567, section 7), and for outputs of
+    two classes each (1 - s) T + s / 2.
+    """
+    T = (1 - smoothing) * _target_rows(y, Z)
+    if code == BINARY_CROSS_ENTROPY:
+        T += smoothing / 2
+        binary_cross_entropy(loss, delta, Z, T, scale)
+        return
+    T += smoothing / Z.shape[1]
+    np.subtract(Z, Z.max(axis=1, keepdims=True), out=delta)
+    np.sum(T * delta, axis=1, out=loss)
+    np.exp(delta, out=delta)
+    total = delta.sum(axis=1)
+    delta /= total[:, None]
+    np.subtract(np.log(total), loss, out=loss)
+    delta -= T
+    delta *= scale
+
+
 def output_loss(
     loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float, activation: int, code: int
 ) -> None:

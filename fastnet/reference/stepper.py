@@ -14,6 +14,7 @@ from fastnet.reference.operations import (
     dense_backward,
     dense_forward,
     output_loss,
+    smoothed_loss,
     weight_gradient,
 )
 from fastnet.reference.rows import rows_of
@@ -47,7 +48,7 @@ class Stepper:
     ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
     ``dropout`` is the chance of a hidden unit to be left out for a row, one number or one for each hidden layer, drawn
     from ``seed`` and the number of that row among all rows trained on, of which ``rows_seen`` counts those before the
-    next step.
+    next step. ``smoothing`` is s of smoothed targets, for cross-entropy and binary cross-entropy.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Stepper:
         max_norm: float | None = None,
         dropout: float | Sequence[float] = 0.0,
         seed: int = 0,
+        smoothing: float = 0.0,
         scale: float = 1 / 255,
     ):
         dtype = params.dtype
@@ -85,7 +87,7 @@ class Stepper:
         self._A = [np.empty((self._capacity, size), dtype) for size in sizes]
         self._delta = [np.empty((self._capacity, size), dtype) for size in sizes[1:]]
         self._row_loss = np.empty(self._capacity, dtype)
-        self._max_norm = max_norm
+        self._max_norm, self._smoothing = max_norm, smoothing
         hidden = range(len(sizes) - 2)
         self._thresholds, self._seed = [drop_threshold(p) for p in np.broadcast_to(dropout, len(hidden)).tolist()], seed
         dropped = [i for i in hidden if self._thresholds[i]]
@@ -156,7 +158,7 @@ class Stepper:
         A, delta, loss = [a[:n] for a in self._A], [d[:n] for d in self._delta], self._row_loss[:n]
         self._X.take(A[0], rows)
         sources = self._forward(A, start)
-        output_loss(loss, delta[-1], A[-1], self._targets[rows], scale, self._activations[-1], self._loss)
+        self._output_loss(loss, delta[-1], A[-1], self._targets[rows], scale)
         if self._weight is not None:
             weight = self._weight[rows]
             loss *= weight
@@ -173,6 +175,12 @@ class Stepper:
         if start > 0:
             self._gradient += self._scratch
         return scale * float(loss.sum(dtype=np.float64))
+
+    def _output_loss(self, loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float) -> None:
+        if self._smoothing:
+            smoothed_loss(loss, delta, Z, y, scale, self._loss, self._smoothing)
+        else:
+            output_loss(loss, delta, Z, y, scale, self._activations[-1], self._loss)
 
     def _forward(self, A: list[np.ndarray], start: int) -> list[np.ndarray]:
         """Fill A with what enters every layer, and with the logits.
