@@ -49,7 +49,8 @@ class Network:
     """A multi-layer perceptron.
 
     sizes : numbers of inputs, of each hidden layer's units, of outputs.
-    hidden : "sigmoid", "relu", "tanh" or "identity". output : "softmax", "sigmoid" or "identity".
+    hidden : "sigmoid", "relu", "tanh", "identity", "leaky_relu" (slope 0.01) or "gelu" (its form by tanh); or one of
+        them for each hidden layer, as in ["relu", "tanh"]. output : "softmax", "sigmoid" or "identity".
     init : of W[l], fan_in x fan_out, from the normal distribution with variance 1/fan_in ("lecun"), 2/fan_in ("he"),
         2/(fan_in + fan_out) ("glorot") or 1 ("normal"). Biases are zero, with "normal" standard normal too.
     dtype : "float32" or "float64". seed : of the initial weights, anything that numpy.random.default_rng takes.
@@ -73,7 +74,7 @@ class Network:
         self,
         sizes: Sequence[int],
         *,
-        hidden: str = "sigmoid",
+        hidden: str | Sequence[str] = "sigmoid",
         output: str = "softmax",
         init: str = "lecun",
         dtype: Any = "float32",
@@ -82,9 +83,7 @@ class Network:
         class_names: Sequence[str] | None = None,
     ):
         self.sizes = _check_sizes(sizes)
-        self.hidden = one_of("hidden", hidden, f.HIDDEN)
-        self.output = one_of("output", output, _OUTPUT_NAMES)
-        self.activations = _codes(self.hidden, self.output, len(self.sizes) - 1)
+        self._choose_activations(hidden, output)
         self.dtype = _check_dtype(dtype)
         self.input_scale, self.class_names = input_scale, class_names
         one_of("init", init, INITS)
@@ -100,8 +99,7 @@ class Network:
     def from_layers(cls, layers: Sequence[Sequence[Any]], **settings: Any) -> "Network":
         """A network from rows ["FullyConnected", units, activation]; the first, of the inputs, has activation None.
 
-        All hidden layers must have one activation. ``settings`` are init, dtype, seed, input_scale and class_names, as
-        for Network.
+        ``settings`` are init, dtype, seed, input_scale and class_names, as for Network.
         """
         rows = [tuple(layer) for layer in layers]
         if len(rows) < 2:
@@ -112,14 +110,7 @@ class Network:
             one_of(f"kind of layers[{i}]", row[0], ("FullyConnected",))
         if rows[0][2] is not None:
             raise ValueError(f"activation of layers[0], the inputs, must be None, got {rows[0][2]!r}")
-        hidden = {row[2] for row in rows[1:-1]}
-        if len(hidden) > 1:
-            raise ValueError(
-                f"all hidden layers must have one activation, got {', '.join(map(repr, sorted(map(str, hidden))))}"
-            )
-        return cls(
-            [row[1] for row in rows], hidden=hidden.pop() if hidden else "sigmoid", output=rows[-1][2], **settings
-        )
+        return cls([row[1] for row in rows], hidden=[row[2] for row in rows[1:-1]], output=rows[-1][2], **settings)
 
     @property
     def input_scale(self) -> float:
@@ -143,6 +134,14 @@ class Network:
     def is_regression(self) -> bool:
         """Whether the outputs are values (identity, or exp of a Poisson regression) and not classes."""
         return self.output in ("identity", "exp")
+
+    def _choose_activations(self, hidden: str | Sequence[str], output: str) -> None:
+        """Take the activations of all layers, if they fit the sizes."""
+        names = _check_hidden(hidden, len(self.sizes) - 2)
+        different = len(set(names)) > 1
+        self.hidden = names if different else hidden if isinstance(hidden, str) else (*names, "sigmoid")[0]
+        self.output = one_of("output", output, _OUTPUT_NAMES)
+        self.activations = tuple(f.ACTIVATIONS[name] for name in (*names, self.output))
 
     def _check_names(self, names: Sequence[str]) -> tuple[str, ...]:
         """The names as a tuple, if they fit the outputs."""
@@ -308,9 +307,7 @@ class Network:
     def _describe(self, about: dict[str, Any]) -> None:
         """Take everything but the arrays from the description in a file."""
         self.sizes, self.dtype = _check_sizes(about["sizes"]), _check_dtype(about["dtype"])
-        self.hidden = one_of("hidden", about["hidden"], f.HIDDEN)
-        self.output = one_of("output", about["output"], _OUTPUT_NAMES)
-        self.activations = _codes(self.hidden, self.output, len(self.sizes) - 1)
+        self._choose_activations(about["hidden"], about["output"])
         if about["format"] > 1:
             self.input_scale = about["input_scale"]
             trained = about["trained_on"]
@@ -363,8 +360,17 @@ def check_pair(network: Network, loss: str | None) -> str:
     return loss
 
 
-def _codes(hidden: str, output: str, layers: int) -> tuple[int, ...]:
-    return (f.ACTIVATIONS[hidden],) * (layers - 1) + (f.ACTIVATIONS[output],)
+def _check_hidden(hidden: Any, layers: int) -> tuple[str, ...]:
+    """The name of the activation of each hidden layer, from one name for all or a sequence of names."""
+    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+        return (one_of("hidden", hidden, f.HIDDEN),) * layers
+    names = tuple(str(one_of(f"hidden[{i}]", name, f.HIDDEN)) for i, name in enumerate(hidden))
+    if len(names) != layers:
+        raise ValueError(
+            f"hidden must be one activation, or one for each hidden layer, which are {layers} here, got {len(names)}: "
+            f"{', '.join(names)}"
+        )
+    return names
 
 
 def _check_sizes(sizes: Sequence[int]) -> list[int]:

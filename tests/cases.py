@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.functions import ACTIVATIONS, EXP, IDENTITY, SIGMOID
+from fastnet.functions import ACTIVATIONS, EXP, HIDDEN, IDENTITY, SIGMOID
 
 ULPS = 4
 Shape = tuple[int, int, int]
@@ -66,7 +66,15 @@ def _largest(a) -> float:
 
 
 def _activated(Z, activation):
-    return {"identity": Z, "sigmoid": 1 / (1 + np.exp(-Z)), "tanh": np.tanh(Z), "relu": np.maximum(Z, 0)}[activation]
+    """What the derivative is computed from: f(Z), but of gelu Z."""
+    return {
+        "identity": Z,
+        "sigmoid": 1 / (1 + np.exp(-Z)),
+        "tanh": np.tanh(Z),
+        "relu": np.maximum(Z, 0),
+        "leaky_relu": np.where(Z > 0, Z, 0.01 * Z),
+        "gelu": Z,
+    }[activation]
 
 
 def _forward(activation: str) -> Maker:
@@ -143,7 +151,7 @@ CASES = (
     Case("binary_cross_entropy", _loss("rows"), variant="rows"),
     Case("mse", _loss("labels", IDENTITY), variant="identity-labels"),
     Case("mse", _loss("rows", SIGMOID), variant="sigmoid-rows"),
-    *(Case("dense_backward", _backward(name), variant=name) for name in ("identity", "sigmoid", "tanh", "relu")),
+    *(Case("dense_backward", _backward(name), variant=name) for name in HIDDEN),
     Case("sigmoid_backward", _backward()),
     Case("weight_gradient", _weight_gradient),
     Case("bias_gradient", _bias_gradient),

@@ -32,7 +32,7 @@ class Problem:
     """A network and its training set. ``targets``: "labels" or "rows"; ``kind`` of X: one of KINDS."""
 
     sizes: tuple[int, ...]
-    hidden: str = "sigmoid"
+    hidden: str | tuple[str, ...] = "sigmoid"
     loss: int = CROSS_ENTROPY
     output: str | None = None
     rule: int = SGD
@@ -49,14 +49,16 @@ class Problem:
         rule, loss = {SGD: "sgd", MOMENTUM: "momentum", ADAM: "adam"}[self.rule], list(LOSSES)[self.loss]
         sizes = "x".join(map(str, self.sizes))
         marks = [*(["weighted"] if self.weighted else []), *([f"l2={self.l2}"] if self.l2 else [])]
-        return "-".join([self.dtype, self.kind, sizes, self.hidden, loss, rule, f"{self.batch_size}of{self.n}", *marks])
+        hidden = self.hidden if isinstance(self.hidden, str) else "+".join(self.hidden)
+        return "-".join([self.dtype, self.kind, sizes, hidden, loss, rule, f"{self.batch_size}of{self.n}", *marks])
 
     def but(self, **changes: Any) -> "Problem":
         return replace(self, **changes)
 
     @property
     def activations(self) -> list[int]:
-        names = [self.hidden] * (len(self.sizes) - 2) + [self.output or OUTPUT[self.loss]]
+        hidden = [self.hidden] * (len(self.sizes) - 2) if isinstance(self.hidden, str) else self.hidden
+        names = [*hidden, self.output or OUTPUT[self.loss]]
         return [ACTIVATIONS[name] for name in names]
 
     @property

@@ -90,6 +90,7 @@ def test_loss_of_a_network_with_dropout():
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_steps_agree_with_the_oracle(hidden, dtype):
     check_against_oracle(BASE.but(hidden=hidden, dtype=dtype), dropout=0.3, seed=11)
+    check_against_oracle(BASE.but(hidden=(hidden, "gelu"), dtype=dtype), dropout=0.3, seed=11)
     check_against_oracle(BASE.but(hidden=hidden, dtype=dtype, rule=ADAM, n=40, batch_size=16), dropout=0.7, seed=12)
 
 
@@ -97,6 +98,21 @@ def test_steps_agree_with_the_oracle(hidden, dtype):
 @pytest.mark.parametrize("batch_size", [3, 600, 1100])  # several chunks of the engine's, of the oracle's
 def test_batches_and_inputs_agree_with_the_oracle(kind, batch_size):
     check_against_oracle(BASE.but(kind=kind, dtype="float64", n=batch_size + 4, batch_size=batch_size), dropout=0.2)
+
+
+def test_every_layer_may_have_its_own_chance():
+    deep = BASE.but(sizes=(70, 33, 20, 17, 10))
+    for hidden, dtype in (("tanh", "float32"), (("gelu", "relu", "gelu"), "float64")):
+        check_against_oracle(deep.but(hidden=hidden, dtype=dtype), dropout=(0.2, 0.0, 0.6), seed=11)
+        check_against_oracle(deep.but(hidden=hidden, dtype=dtype), dropout=[0.0, 0.4, 0.0], seed=11)
+    p = pieces(deep)
+    for module in (engine, reference):
+        one, each, other = (p.run(module, dropout=d, seed=3)[1] for d in (0.3, (0.3, 0.3, 0.3), (0.3, 0.0, 0.3)))
+        np.testing.assert_array_equal(one, each)
+        assert (one != other).any()
+        np.testing.assert_array_equal(p.run(module, dropout=(0, 0, 0))[1], p.run(module)[1])
+        with pytest.raises(ValueError, match="broadcast"):
+            p.run(module, dropout=(0.3, 0.3))
 
 
 @pytest.mark.parametrize("batch_size", [7, 300])

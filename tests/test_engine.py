@@ -11,7 +11,7 @@ from engine_makers import KINDS, Problem, check_against_oracle, inputs, pieces, 
 from fastnet import engine, reference
 from fastnet.engine import strategy
 from fastnet.engine.inputs import Inputs
-from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MOMENTUM, MSE, POISSON, SGD
+from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, CROSS_ENTROPY, HIDDEN, MOMENTUM, MSE, POISSON, SGD
 from fastnet.kernels.step.records import DENSE, LISTS, SKIP
 
 BASE = Problem((70, 33, 10))
@@ -29,8 +29,14 @@ PROBLEMS = [
     BASE.but(sizes=(70, 512, 33, 2), kind="pixels"),
     BASE.but(sizes=(700, 30, 10), kind="few pixels", n=20, batch_size=10),
     # activations, losses, targets
-    *(BASE.but(hidden=hidden, dtype="float64", kind="floats") for hidden in ("tanh", "relu", "identity")),
-    *(BASE.but(hidden=hidden, sizes=(70, 20, 20, 10)) for hidden in ("tanh", "relu", "identity")),
+    *(BASE.but(hidden=hidden, dtype="float64", kind="floats") for hidden in HIDDEN),
+    *(BASE.but(hidden=hidden, sizes=(70, 20, 20, 10)) for hidden in HIDDEN),
+    *(
+        BASE.but(hidden=("gelu", "relu", "leaky_relu", "gelu"), sizes=(70, 33, 40, 20, 37, 10), kind=kind, dtype=dtype)
+        for kind, dtype in zip(KINDS, ("float32", "float32", "float64", "float64", "float64"), strict=True)
+    ),
+    BASE.but(hidden=("gelu", "tanh"), sizes=(130, 70, 40, 10), n=120, batch_size=111),  # in halves
+    BASE.but(hidden=("tanh", "gelu"), sizes=(70, 40, 40, 10), n=600, batch_size=520),  # in chunks
     *(
         BASE.but(loss=loss, output=output, targets=targets, dtype=dtype)
         for loss, output in ((MSE, "identity"), (MSE, "sigmoid"), (BINARY_CROSS_ENTROPY, "sigmoid"))
@@ -65,6 +71,15 @@ PROBLEMS = [
 @pytest.mark.parametrize("problem", PROBLEMS, ids=str)
 def test_steps_agree_with_the_oracle(problem):
     check_against_oracle(problem)
+
+
+@pytest.mark.parametrize("batch_size", [7, 111])
+def test_bits_of_mixed_activations_do_not_depend_on_threads(batch_size):
+    p = pieces(BASE.but(hidden=("gelu", "leaky_relu"), sizes=(130, 70, 40, 10), n=160, batch_size=batch_size))
+    first = p.run(engine, np.nan, threads=1)
+    for threads in (2, 3):
+        for a, b in zip(first, p.run(engine, 1e30, threads=threads), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kind", KINDS)

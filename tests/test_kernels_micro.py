@@ -17,8 +17,10 @@ from fastnet.functions import (
     EPS,
     EXP,
     GAIN,
+    GELU,
     IDENTITY,
     L2,
+    LEAKY_RELU,
     MOMENTUM,
     RELU,
     SGD,
@@ -340,6 +342,39 @@ def test_relu_and_identity(dtype):
     np.testing.assert_array_equal(activated(x, RELU), np.array([0, 0, 0, 0, 2, np.inf, np.nan], dtype))
 
 
+def test_leaky_relu_is_exact(rng, dtype):
+    x = np.concatenate([rng.standard_normal(1000), [-np.inf, -0.0, 0, np.inf, np.nan]]).astype(dtype)
+    np.testing.assert_array_equal(activated(x, LEAKY_RELU), np.where(x <= 0, x * dtype.type(0.01), x))
+
+
+def gelu(z):
+    u = np.sqrt(2 / np.pi).astype(z.dtype) * (z + z.dtype.type("0.044715") * z**3)
+    return z / (1 + np.exp(-2 * u)), 2 * u
+
+
+def test_gelu_is_exact_to_the_last_places(rng, dtype):
+    """Below zero, gelu falls like e^2u: an argument that is off by its last place makes 2u places of it."""
+    x = np.concatenate([np.linspace(-9, 9, 100_001), rng.standard_normal(50_000), 10.0 ** -np.arange(1, 37)])
+    x = np.concatenate([x, -x]).astype(dtype)
+    exact, exponent = gelu(x.astype(wider(dtype)))
+    normal = np.abs(exact) > 1e4 * np.finfo(dtype).tiny
+    error = ulps(activated(x, GELU), exact, dtype)[normal]
+    assert (error <= 6 + 3 * np.abs(exponent[normal]) * (x[normal] < 0)).all()
+    assert error.max() > 0
+
+
+def test_gelu_at_the_extremes(dtype):
+    largest = np.finfo(dtype).max
+    x = np.array([1e30, -1e30, np.inf, -np.inf, largest, -largest, np.nan, 0], dtype)
+    wanted = np.array([1e30, 0, np.inf, 0, largest, 0, np.nan, 0], dtype)
+    np.testing.assert_array_equal(activated(x, GELU), wanted)
+    lanes = lanes_of(dtype.itemsize)
+    Z, delta = np.zeros(16 * lanes, dtype), np.full(16 * lanes, 2, dtype)
+    Z[: len(x)] = x
+    run_derivative(delta, Z, lanes, 16, 1, GELU)
+    np.testing.assert_array_equal(delta[: len(x)], np.array([2, 0, 2, 0, 2, 0, np.nan, 1], dtype))
+
+
 def test_bias_is_added_and_the_rest_of_a_row_left_alone(rng, dtype):
     lanes = lanes_of(dtype.itemsize)
     Z, bias = whole_numbers(rng, (3, 4 * lanes), dtype), whole_numbers(rng, 2 * lanes, dtype)
@@ -361,8 +396,10 @@ def run_derivative(delta, A, ld, rows, vectors, code):
         (SIGMOID, lambda a: a * (1 - a)),
         (TANH, lambda a: 1 - a * a),
         (RELU, lambda a: (a > 0).astype(a.dtype)),
+        (LEAKY_RELU, lambda a: np.where(a > 0, 1, 0.01)),
+        (GELU, lambda z: (gelu(z + 1e-5)[0] - gelu(z - 1e-5)[0]) / 2e-5),
     ],
-    ids=["identity", "sigmoid", "tanh", "relu"],
+    ids=["identity", "sigmoid", "tanh", "relu", "leaky_relu", "gelu"],
 )
 def test_derivative(rng, dtype, code, factor):
     ld = 3 * lanes_of(dtype.itemsize)
@@ -370,7 +407,8 @@ def test_derivative(rng, dtype, code, factor):
     wanted = delta.astype(np.float64)
     wanted[:4, : 2 * ld // 3] *= factor(A.astype(np.float64))[:4, : 2 * ld // 3]
     run_derivative(delta, A, ld, 4, 2, code)
-    np.testing.assert_allclose(delta, wanted, rtol=0, atol=20 * np.finfo(dtype).eps * np.abs(wanted).max())
+    rounding = max(20 * np.finfo(dtype).eps, 1e-10 if code == GELU else 0)  # its factor is a difference
+    np.testing.assert_allclose(delta, wanted, rtol=0, atol=rounding * np.abs(wanted).max())
 
 
 @njit

@@ -12,6 +12,7 @@ import pytest
 
 import fastnet
 from fastnet import DataError, Network, reference
+from fastnet.functions import RELU, SOFTMAX, TANH
 
 BASE = [12, 8, 5, 3]
 
@@ -80,8 +81,12 @@ def test_dtypes_of_any_kind(dtype):
         ({"sizes": "784"}, TypeError, "sizes must be a sequence of whole numbers"),
         ({"sizes": 5}, TypeError, "sizes must be a sequence of whole numbers"),
         ({"hidden": "sigmod"}, ValueError, "did you mean 'sigmoid'?"),
-        ({"hidden": "softmax"}, ValueError, "hidden must be one of sigmoid, relu, tanh, identity, got 'softmax'"),
+        ({"hidden": "softmax"}, ValueError, "sigmoid, relu, tanh, identity, leaky_relu, gelu, got 'softmax'"),
         ({"hidden": None}, ValueError, "hidden must be one of"),
+        ({"sizes": [3, 4, 5, 2], "hidden": ["relu", "thanh"]}, ValueError, "hidden[1] must be one of sigmoid, relu"),
+        ({"sizes": [3, 4, 5, 2], "hidden": ["relu", "thanh"]}, ValueError, "did you mean 'tanh'?"),
+        ({"sizes": [3, 4, 5, 2], "hidden": ["relu"]}, ValueError, "which are 2 here, got 1: relu"),
+        ({"hidden": ["relu"]}, ValueError, "which are 0 here, got 1: relu"),
         ({"output": "soft_max"}, ValueError, "did you mean 'softmax'?"),
         ({"output": "relu"}, ValueError, "output must be one of"),
         ({"init": "xavier"}, ValueError, "init must be one of lecun, he, glorot, normal"),
@@ -117,6 +122,36 @@ def test_from_layers():
     assert Network.from_layers([["FullyConnected", 4, None], ["FullyConnected", 2, "identity"]]).output == "identity"
 
 
+MIXED = ("relu", "tanh", "gelu", "leaky_relu")
+
+
+def test_hidden_is_a_name_where_all_layers_have_it():
+    sizes = [3, 4, 4, 2]
+    assert Network(sizes, hidden=["tanh", "tanh"]).hidden == Network(sizes, hidden="tanh").hidden == "tanh"
+    assert Network([3, 2], hidden="relu").hidden == "relu"
+    assert Network([3, 2], hidden=[]).hidden == Network([3, 2]).hidden == "sigmoid"
+    mixed = Network(sizes, hidden=np.array(["relu", "tanh"]))
+    assert mixed.hidden == ("relu", "tanh")
+    assert repr(mixed).startswith("Network([3, 4, 4, 2], hidden=('relu', 'tanh'), output='softmax'")
+    assert mixed.activations == (RELU, TANH, SOFTMAX)
+
+
+def test_layers_may_have_different_activations(tmp_path, X):
+    net = Network([12, 6, 5, 4, 7, 3], hidden=list(MIXED), dtype="float64", seed=3)
+    rows = [["FullyConnected", n, a] for n, a in zip(net.sizes, [None, *MIXED, "softmax"], strict=True)]
+    twin = Network.from_layers(rows, dtype="float64", seed=3)
+    net.save(tmp_path / "m.npz")
+    for other in (twin, Network.load(tmp_path / "m.npz"), pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert (other.hidden, other.activations) == (MIXED, net.activations)
+        same(net, other)
+    plain = Network(net.sizes, hidden="relu", dtype="float64", seed=3)
+    np.testing.assert_array_equal(plain.params, net.params)
+    assert np.abs(plain.predict_proba(X) - net.predict_proba(X)).max() > 1e-3
+    for rows in (1, 20):
+        wanted = reference.predict(net.sizes, net.activations, net.params, X[:rows].astype("float64"))
+        np.testing.assert_allclose(net.predict_proba(X[:rows]), wanted, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
@@ -126,8 +161,8 @@ def test_from_layers():
         ([["FullyConnected", 3, None], ["FullyConected", 3, "softmax"]], "did you mean 'FullyConnected'?"),
         ([["FullyConnected", 3, "relu"], ["FullyConnected", 3, "softmax"]], "layers[0], the inputs, must be None"),
         (
-            [["FullyConnected", n, a] for n, a in ((3, None), (3, "relu"), (3, "tanh"), (2, "softmax"))],
-            "all hidden layers must have one activation, got 'relu', 'tanh'",
+            [["FullyConnected", n, a] for n, a in ((3, None), (3, "relu"), (3, None), (2, "softmax"))],
+            "hidden[1] must be one of sigmoid",
         ),
         ([["FullyConnected", 3, None], ["FullyConnected", 3, "softmx"]], "did you mean 'softmax'?"),
     ],
@@ -366,6 +401,9 @@ def rewritten(path, about=None, arrays=None):
         ({"sizes": "12"}, "sizes must be"),
         ({"sizes": None}, "sizes must be"),
         ({"hidden": "swish"}, "hidden must be one of"),
+        ({"hidden": ["relu", "tanh", "relu"]}, "which are 2 here, got 3"),
+        ({"hidden": [["relu"], "relu"]}, "hidden[0] must be one of"),
+        ({"hidden": 3}, "hidden must be one of"),
         ({"output": "relu"}, "output must be one of"),
         ({"dtype": "float32"}, "must be float32"),
         ({"dtype": "O"}, "dtype must be one of"),

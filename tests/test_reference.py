@@ -13,8 +13,10 @@ from fastnet.functions import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
     EXP,
+    GELU,
     HIDDEN,
     IDENTITY,
+    LEAKY_RELU,
     LOSSES,
     MSE,
     PAIRS,
@@ -36,6 +38,8 @@ def plain_activation(Z, name):
         "sigmoid": lambda: 1 / (1 + np.exp(-Z)),
         "tanh": lambda: (np.exp(Z) - np.exp(-Z)) / (np.exp(Z) + np.exp(-Z)),
         "relu": lambda: np.where(Z > 0, Z, 0),
+        "leaky_relu": lambda: np.where(Z > 0, Z, 0.01 * Z),
+        "gelu": lambda: 0.5 * Z * (1 + np.tanh(np.sqrt(2 / np.pi) * (Z + 0.044715 * Z**3))),
         "softmax": lambda: np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True),
         "exp": lambda: np.exp(Z),
     }[name]()
@@ -65,7 +69,7 @@ def plain_objective(sizes, names, params, X, T, loss, weight, l2):
     for (W, b), name in zip(plain_layers(sizes, params), names, strict=True):
         Z = A @ W + b
         A, penalty = plain_activation(Z, name), penalty + l2 / 2 * np.sum(W**2)
-        nearest = min(nearest, np.abs(Z).min()) if name == "relu" else nearest
+        nearest = min(nearest, np.abs(Z).min()) if name.endswith("relu") else nearest
     return np.sum(weight * plain_row_loss(A, T, loss)), penalty, nearest
 
 
@@ -139,17 +143,26 @@ def test_one_step_worked_by_hand(dtype):
     np.testing.assert_allclose(params, start - 0.1 * (expected + decay), atol=tolerance)
 
 
-@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize(("n", "fan_in", "fan_out"), [(1, 1, 1), (1, 7, 3), (13, 1, 5), (31, 17, 1), (64, 33, 29)])
 @BOTH
 def test_layer_functions_overwrite_their_outputs(rng, dtype, n, fan_in, fan_out, activation):
     code = ACTIVATIONS[activation]
-    A = plain_activation(rng.standard_normal((n, fan_in)), activation).astype(dtype)
+    Z = rng.standard_normal((n, fan_in)).astype(dtype)
+    A = Z if activation == "gelu" else plain_activation(Z, activation).astype(dtype)
     W, b, delta_next = (
         rng.standard_normal(shape).astype(dtype) for shape in [(fan_in, fan_out), fan_out, (n, fan_out)]
     )
     A64, W64, b64, next64 = (array.astype(float) for array in (A, W, b, delta_next))
-    derivative = {"identity": 1, "sigmoid": A64 * (1 - A64), "tanh": 1 - A64**2, "relu": A64 > 0}[activation]
+    u, du = np.sqrt(2 / np.pi) * (A64 + 0.044715 * A64**3), np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * A64**2)
+    derivative = {
+        "identity": 1,
+        "sigmoid": A64 * (1 - A64),
+        "tanh": 1 - A64**2,
+        "relu": A64 > 0,
+        "leaky_relu": np.where(A64 > 0, 1, 0.01),
+        "gelu": (1 + np.tanh(u)) / 2 + A64 / 2 * du / np.cosh(u) ** 2,
+    }[activation]
     # the largest of fan_in, n and fan_out products of standard normals a sum, the summands below 5 * 5
     tolerance = 25 * max(n, fan_in, fan_out) * np.finfo(dtype).eps
 
@@ -177,6 +190,8 @@ def test_layer_functions_overwrite_their_outputs(rng, dtype, n, fan_in, fan_out,
         (RELU, [-1e4, -1e-30, 0, 1e-30, 1e4], [0, 0, 0, 1e-30, 1e4]),
         (SOFTMAX, [1e4, 1e4, -1e4, 1e4 - 1, 0], np.array([1, 1, 0, np.exp(-1), 0]) / (2 + np.exp(-1))),
         (EXP, [-1e4, -1, 0, 1, 10], [0, np.exp(-1), 1, np.e, np.exp(10)]),
+        (LEAKY_RELU, [-1e4, -1, 0, 1e-30, 1e4], [-100, -0.01, 0, 1e-30, 1e4]),
+        (GELU, [-1e4, -100, 0, 100, 1e4], [0, 0, 0, 100, 1e4]),
     ],
 )
 def test_activations_at_their_limits(dtype, activation, Z, expected):

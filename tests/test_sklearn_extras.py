@@ -331,6 +331,12 @@ def test_softmax_over_two_classes():
     assert model.partial_fit(X, np.where(y == 1, "yes", "no")).loss_ < 2
 
 
+@pytest.mark.parametrize("hidden", ["gelu", "leaky_relu", ("relu", "tanh")])
+def test_networks_that_scikit_learn_cannot_express(hidden):
+    with pytest.raises(ValueError, match="must have one activation, identity, sigmoid, tanh or relu, in all hidden"):
+        MLPClassifier.from_network(Network([8, 4, 4, 2], hidden=hidden))
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 def test_regressor_to_network_and_back(loss):
     model = MLPRegressor(loss, **SMALL).fit(X_reg, np.abs(y_reg))

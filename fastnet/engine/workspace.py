@@ -12,7 +12,7 @@ from fastnet.engine.inputs import Inputs
 from fastnet.engine.layout import Offsets, aligned, cut_by_work, layout, pack, round_up, row_stride, unpack
 from fastnet.engine.strategy import EMPTY, Strategy, first_half
 from fastnet.engine.task import Task
-from fastnet.functions import MOMENTS
+from fastnet.functions import BY_Z, IDENTITY, MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
 from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Buffers, Tables
@@ -93,9 +93,10 @@ class Workspace:
 
     def _place_constants(self, offsets: Offsets, task: Task) -> None:
         self.plan["byte_values"] = offsets.take(256)
-        self.plan["zeros"] = offsets.take(round_up(self.sizes[-1], self.lanes))
+        self.plan["zeros"] = offsets.take(round_up(self.sizes[-1], self.width))
         self.plan["loss_bounds"] = offsets.take(3) if task.clip_loss else 0
         self.plan["max_norm"] = offsets.take(1) if task.max_norm else 0
+        self.plan["smoothing"] = offsets.take(1) if task.smoothing else 0
 
     def _fill_constants(self, table: np.ndarray, task: Task) -> None:
         memory, number = self.memory, self.memory.dtype
@@ -105,17 +106,22 @@ class Workspace:
             memory[int(self.plan["loss_bounds"]) :][:3] = -np.log1p(-eps), -np.log(eps), eps
         if task.max_norm:
             memory[self.plan["max_norm"]] = task.max_norm
+        if task.smoothing:
+            memory[self.plan["smoothing"]] = task.smoothing
 
     def _describe(self, activations: Sequence[int], strategy: Strategy, task: Task) -> None:
         plan = self.plan
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
-        plan["dropout"], plan["seed"] = drop_threshold(task.dropout), task.seed
+        plan["seed"] = task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
-        self.layers["activation"] = activations
+        self.layers["activation"] = self.layers["forward"] = activations
+        self.layers["forward"][-1] = IDENTITY
+        self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]
 
     def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
         plan, chunk = self.plan, strategy.chunk_rows
         plan["factor"], plan["row_loss"] = offsets.take(chunk), offsets.take(chunk)
+        plan["smoothed"] = offsets.take(chunk) if plan["smoothing"] else 0
         plan["squares"] = offsets.take(2 * self.lanes * len(self.units))
         most = max(WIDEST // NV * self.width**2, *(layer.end - layer.bias for layer in self.panels))
         plan["scratch_size"] = round_up(most, 64)
@@ -143,6 +149,10 @@ class Workspace:
             row["a_out"], row["row_stride_out"], row["panel_stride_out"], _ = places[l + 1]
             row["delta_panels"] = offsets.take(layer.count * panel_stride) if trains else 0
             row["delta"] = row["a_out"] if l == len(self.panels) - 1 else row["delta_panels"]
+            row["derivative_from"] = row["a_out"]
+            if trains and l < len(self.panels) - 1 and row["activation"] in BY_Z:
+                row["z"] = row["derivative_from"] = offsets.take(places[l + 1][3])
+                row["forward"] = IDENTITY
         return places[1][3]
 
     def _units(self, input_work: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

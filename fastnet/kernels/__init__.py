@@ -32,8 +32,9 @@ One batch's way, in step/ unless a room is named:
     `first_layer` does all of it. Dense X is copied into panels (gather.py) and goes through tiles (products.py,
     vector/tile.py). X with many zeros goes through flags (flags.py) and walks (vector/walk.py). A CSR matrix goes
     through its lists (lists.py). Other layers: `layer_forward` (products.py), tiles and then the activation
-    (vector/activations.py). Dropout acts on a hidden layer after its activation.
- 7. `output_loss` (loss.py): each row's loss; the outputs become the delta.
+    (vector/activations.py). `keep_z` copies Z first where the derivative is by Z. Dropout acts on a hidden layer after
+    its activation.
+ 7. `output_loss` (loss.py): each row's loss; the outputs become the delta. Smoothed labels: smoothing.py.
  8. `pack_delta` (rows.py) copies that delta into panels, which the gradients read.
  9. `network_backward` (rows.py): deltas of the hidden layers, by tiles on the transposed copy of W, times f'. With
     dropout, `dropped_derivative` (dropout.py) takes the place of f'.

@@ -6,6 +6,11 @@ from fastnet.functions import (
     BINARY_CROSS_ENTROPY,
     CROSS_ENTROPY,
     EXP,
+    GELU,
+    GELU_CUBE,
+    GELU_FACTOR,
+    LEAKY_RELU,
+    LEAKY_SLOPE,
     MSE,
     POISSON,
     RELU,
@@ -25,7 +30,10 @@ def dense_forward(out: np.ndarray, A: np.ndarray, W: np.ndarray, b: np.ndarray, 
 
 
 def activate(Z: np.ndarray, activation: int) -> None:
-    """Overwrite Z with f(Z). The softmax of row Z is that of Z minus its maximum, so that exp cannot overflow."""
+    """Overwrite Z with f(Z). The softmax of row Z is that of Z minus its maximum, so that exp cannot overflow.
+
+    GELU in its form by tanh: D. Hendrycks and K. Gimpel, 2016 (arXiv 1606.08415), section 2.
+    """
     if activation == SIGMOID:
         np.negative(Z, out=Z)
         with np.errstate(over="ignore"):  # exp(-z) = inf gives the right limit, 0
@@ -42,6 +50,22 @@ def activate(Z: np.ndarray, activation: int) -> None:
         Z /= Z.sum(axis=1, keepdims=True)
     elif activation == EXP:
         np.exp(Z, out=Z)
+    elif activation == LEAKY_RELU:
+        np.multiply(Z, LEAKY_SLOPE, out=Z, where=Z <= 0)
+    elif activation == GELU:
+        Z[np.isneginf(Z)] = 0  # the limit; -inf times the gate, zero, would be NaN
+        Z *= _gelu_gate(Z)
+
+
+def _gelu_gate(Z: np.ndarray) -> np.ndarray:
+    """(1 + tanh u) / 2 with u = GELU_FACTOR (Z + GELU_CUBE Z^3), as sigmoid(2u): near -1, 1 + tanh u loses digits."""
+    gate = Z * Z
+    gate *= GELU_CUBE
+    gate += 1
+    gate *= Z
+    gate *= 2 * GELU_FACTOR
+    activate(gate, SIGMOID)
+    return gate
 
 
 # Losses: from the logits Z to each row's loss and to delta, the gradient with respect to Z
@@ -113,6 +137,30 @@ def _target_rows(y: np.ndarray, Z: np.ndarray) -> np.ndarray:
     return T
 
 
+def smoothed_loss(
+    loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float, code: int, smoothing: float
+) -> None:
+    """Cross-entropy or, by ``code``, binary cross-entropy with smoothed targets.
+
+    They are (1 - s) T + s / k over k classes (C. Szegedy et al., 2016, arXiv 1512.00567, section 7), and for outputs of
+    two classes each (1 - s) T + s / 2.
+    """
+    T = (1 - smoothing) * _target_rows(y, Z)
+    if code == BINARY_CROSS_ENTROPY:
+        T += smoothing / 2
+        binary_cross_entropy(loss, delta, Z, T, scale)
+        return
+    T += smoothing / Z.shape[1]
+    np.subtract(Z, Z.max(axis=1, keepdims=True), out=delta)
+    np.sum(T * delta, axis=1, out=loss)
+    np.exp(delta, out=delta)
+    total = delta.sum(axis=1)
+    delta /= total[:, None]
+    np.subtract(np.log(total), loss, out=loss)
+    delta -= T
+    delta *= scale
+
+
 def output_loss(
     loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float, activation: int, code: int
 ) -> None:
@@ -136,7 +184,7 @@ def sigmoid_backward(delta: np.ndarray, delta_next: np.ndarray, W: np.ndarray, A
 
 
 def dense_backward(delta: np.ndarray, delta_next: np.ndarray, W: np.ndarray, A: np.ndarray, activation: int) -> None:
-    """Overwrite ``delta (n, fan_in)`` with (delta_next W^T) f'(Z), from A = f(Z).
+    """Overwrite ``delta (n, fan_in)`` with (delta_next W^T) f'(Z), from A = f(Z); of GELU from Z, given as ``A``.
 
     ``A (n, fan_in)``, whose activation is f, is the input of the layer that has the weights ``W (fan_in, fan_out)`` and
     the delta ``delta_next (n, fan_out)``.
@@ -153,6 +201,18 @@ def _times_derivative(delta: np.ndarray, A: np.ndarray, activation: int) -> None
         delta *= 1 - A * A
     elif activation == RELU:
         np.copyto(delta, 0, where=A <= 0)
+    elif activation == LEAKY_RELU:
+        np.multiply(delta, LEAKY_SLOPE, out=delta, where=A <= 0)
+    elif activation == GELU:
+        delta *= _gelu_derivative(A)
+
+
+def _gelu_derivative(Z: np.ndarray) -> np.ndarray:
+    """s + Z s (1 - s) 2u' with s = sigmoid(2u); beyond 32 it is 1 or 0, and held there it is not 0 times infinity."""
+    Z = np.clip(Z, -32, 32)
+    gate = _gelu_gate(Z)
+    slope = 2 * GELU_FACTOR * (1 + 3 * GELU_CUBE * Z * Z)
+    return gate + Z * gate * (1 - gate) * slope
 
 
 def weight_gradient(dW: np.ndarray, A: np.ndarray, delta: np.ndarray) -> None:

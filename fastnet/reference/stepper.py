@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.functions import DECAY, IDENTITY, L2, MOMENTS, SCALE, SIGMOID
+from fastnet.functions import BY_Z, DECAY, IDENTITY, L2, MOMENTS, SCALE, SIGMOID
 from fastnet.reference.dropout import drop_threshold, dropout_factors
-from fastnet.reference.operations import bias_gradient, dense_backward, dense_forward, output_loss, weight_gradient
+from fastnet.reference.operations import (
+    activate,
+    bias_gradient,
+    dense_backward,
+    dense_forward,
+    output_loss,
+    smoothed_loss,
+    weight_gradient,
+)
 from fastnet.reference.rows import rows_of
 from fastnet.reference.updates import UPDATES
 
@@ -38,8 +46,9 @@ class Stepper:
     ``targets`` is int64 (n,) or floats (n, k), ``weight`` None or floats (n,). ``threads`` is for the twin: NumPy's
     BLAS has its own.
     ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
-    ``dropout`` is the chance of a hidden unit to be left out for a row, drawn from ``seed`` and the number of that row
-    among all rows trained on, of which ``rows_seen`` counts those before the next step.
+    ``dropout`` is the chance of a hidden unit to be left out for a row, one number or one for each hidden layer, drawn
+    from ``seed`` and the number of that row among all rows trained on, of which ``rows_seen`` counts those before the
+    next step. ``smoothing`` is s of smoothed targets, for cross-entropy and binary cross-entropy.
     """
 
     def __init__(
@@ -56,15 +65,16 @@ class Stepper:
         threads: int | None = None,
         weight: np.ndarray | None = None,
         max_norm: float | None = None,
-        dropout: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         seed: int = 0,
+        smoothing: float = 0.0,
         scale: float = 1 / 255,
     ):
         dtype = params.dtype
         self._capacity = min(X.shape[0], CHUNK_ROWS)
         self.params, self.rows_seen = params, 0
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[rule]))
-        self._activations, self._loss, self._rule, self._batch_size = activations, loss, rule, batch_size
+        self._activations, self._loss, self._rule, self._batch_size = list(activations), loss, rule, batch_size
         self._targets, self._weight = targets, weight
         self._X = rows_of(X, dtype, self._capacity, scale)
         self._w = params.copy()
@@ -77,11 +87,14 @@ class Stepper:
         self._A = [np.empty((self._capacity, size), dtype) for size in sizes]
         self._delta = [np.empty((self._capacity, size), dtype) for size in sizes[1:]]
         self._row_loss = np.empty(self._capacity, dtype)
-        self._max_norm = max_norm
-        self._threshold, self._seed = drop_threshold(dropout), seed
-        dropped = sizes[1:-1] if self._threshold else []
-        self._factors = [np.empty((self._capacity, size), dtype) for size in dropped]
-        self._undropped = [np.empty((self._capacity, size), dtype) for size in dropped]
+        self._max_norm, self._smoothing = max_norm, smoothing
+        hidden = range(len(sizes) - 2)
+        self._thresholds, self._seed = [drop_threshold(p) for p in np.broadcast_to(dropout, len(hidden)).tolist()], seed
+        dropped = [i for i in hidden if self._thresholds[i]]
+        by_z = [i for i in hidden if activations[i] in BY_Z]
+        self._factors = {i: np.empty((self._capacity, sizes[i + 1]), dtype) for i in dropped}
+        # What the derivative is computed from, where that is not what enters the next layer.
+        self._sources = {i: np.empty((self._capacity, sizes[i + 1]), dtype) for i in {*dropped, *by_z}}
 
     @_quiet
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
@@ -144,8 +157,8 @@ class Stepper:
         n = len(rows)
         A, delta, loss = [a[:n] for a in self._A], [d[:n] for d in self._delta], self._row_loss[:n]
         self._X.take(A[0], rows)
-        activated = self._forward(A, start)
-        output_loss(loss, delta[-1], A[-1], self._targets[rows], scale, self._activations[-1], self._loss)
+        sources = self._forward(A, start)
+        self._output_loss(loss, delta[-1], A[-1], self._targets[rows], scale)
         if self._weight is not None:
             weight = self._weight[rows]
             loss *= weight
@@ -156,29 +169,40 @@ class Stepper:
             weight_gradient(dW, A[i], delta[i])
             bias_gradient(db, delta[i])
             if i > 0:
-                dense_backward(delta[i - 1], delta[i], self._layers[i][0], activated[i], self._activations[i - 1])
-                if self._factors:
+                dense_backward(delta[i - 1], delta[i], self._layers[i][0], sources[i], self._activations[i - 1])
+                if i - 1 in self._factors:
                     delta[i - 1] *= self._factors[i - 1][:n]
         if start > 0:
             self._gradient += self._scratch
         return scale * float(loss.sum(dtype=np.float64))
 
+    def _output_loss(self, loss: np.ndarray, delta: np.ndarray, Z: np.ndarray, y: np.ndarray, scale: float) -> None:
+        if self._smoothing:
+            smoothed_loss(loss, delta, Z, y, scale, self._loss, self._smoothing)
+        else:
+            output_loss(loss, delta, Z, y, scale, self._activations[-1], self._loss)
+
     def _forward(self, A: list[np.ndarray], start: int) -> list[np.ndarray]:
-        """Fill A with what enters every layer, and with the logits; returns the same as it was before dropout."""
-        activations = [*self._activations[:-1], IDENTITY]
-        if not self._factors:
-            _forward(A, self._layers, activations)
-            return A
-        n = len(A[0])
+        """Fill A with what enters every layer, and with the logits.
+
+        Returns, in the places of A, what the derivatives are computed from: the activations before dropout, or Z.
+        """
+        n, sources = len(A[0]), list(A)
         rows = self.rows_seen + start + np.arange(n)
-        activated = [A[0], *(a[:n] for a in self._undropped), A[-1]]
         for i, (W, b) in enumerate(self._layers):
-            dense_forward(activated[i + 1], A[i], W, b, activations[i])
-            if i < len(self._factors):
+            code = self._activations[i] if i < len(self._layers) - 1 else IDENTITY
+            if i in self._sources:
+                sources[i + 1] = self._sources[i][:n]
+            dense_forward(sources[i + 1], A[i], W, b, IDENTITY if code in BY_Z else code)
+            if i in self._sources:
+                np.copyto(A[i + 1], sources[i + 1])
+            if code in BY_Z:
+                activate(A[i + 1], code)
+            if i in self._factors:
                 factors = self._factors[i][:n]
-                dropout_factors(factors, self._threshold, self._seed, rows, i)
-                np.multiply(activated[i + 1], factors, out=A[i + 1])
-        return activated
+                dropout_factors(factors, self._thresholds[i], self._seed, rows, i)
+                A[i + 1] *= factors
+        return sources
 
 
 @_quiet

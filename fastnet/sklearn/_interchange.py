@@ -13,6 +13,7 @@ from fastnet.sklearn._flat import flat, sizes_of, views
 
 _NETWORK_NAMES = {"logistic": "sigmoid"}  # what the two call differently
 _SKLEARN_NAMES = {"sigmoid": "logistic"}
+ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")  # of a network's hidden layers, as far as scikit-learn has them
 
 # What a fitted estimator knows; either side may lack some of it.
 FITTED = (
@@ -88,6 +89,11 @@ def _names(classes: np.ndarray | None) -> list[str] | None:
 
 def from_network(cls: type, network: Network, parameters: dict[str, Any]) -> Any:
     """A ``cls`` with copies of the weights of ``network``, as fitted but for what its class knows of the targets."""
+    if network.hidden not in ACTIVATIONS:
+        raise ValueError(
+            "a network for scikit-learn must have one activation, identity, sigmoid, tanh or relu, in all hidden "
+            f"layers, got {network.hidden!r}: keep the fastnet.Network, which predicts and evaluates by itself"
+        )
     activation, output = (_SKLEARN_NAMES.get(name, name) for name in (network.hidden, network.output))
     model = cls(hidden_layer_sizes=tuple(network.sizes[1:-1]), activation=activation, **parameters)
     model.coefs_, model.intercepts_ = views(network.params.copy(), network.sizes)

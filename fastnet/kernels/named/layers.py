@@ -62,7 +62,7 @@ def backward_rows(delta, delta_next, W, A, activation, part):
 
 @named_kernel
 def dense_backward(delta, delta_next, W, A, activation):
-    """Overwrite ``delta (n, fan_in)`` with (delta_next W^T) f'(Z), from A = f(Z).
+    """Overwrite ``delta (n, fan_in)`` with (delta_next W^T) f'(Z), from A = f(Z); of GELU from Z, given as ``A``.
 
     ``A (n, fan_in)``, whose activation is f, is the input of the layer that has the weights ``W (fan_in, fan_out)`` and
     the delta ``delta_next (n, fan_out)``.

@@ -179,7 +179,7 @@ def activate_all(Z, n, activation):
 
 @serial
 def derivative_all(delta, A, n, activation):
-    """delta *= f'(Z), written with A = f(Z), for n contiguous numbers."""
+    """delta *= f'(Z), written with A = f(Z), of GELU with A = Z, for n contiguous numbers."""
     lane = lanes(delta)
     whole = n // lane
     derivative(delta, A, lane, whole, 1, activation)

@@ -8,7 +8,7 @@ the bits are the same on any number of threads, and nothing is kept between forw
 import numpy as np
 from numba import carray
 
-from fastnet.functions import RELU, SIGMOID, TANH
+from fastnet.functions import LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, TANH
 from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.vector.pointers import at, panel_width
 
@@ -52,13 +52,13 @@ def panel_row(memory, layer, start, r, neuron):
 
 @serial
 def drop_neurons(memory, tables, l, rows, rows_before):
-    """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = plan.dropout / 2^32.
+    """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = layer.dropout / 2^32.
 
     ``rows_before`` : rows trained on before the chunk.
     """
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
-    threshold = np.uint32(plan.dropout)
-    factor, zero = memory.dtype.type(1 / (1 - plan.dropout / 2**32)), memory.dtype.type(0)
+    threshold = np.uint32(layer.dropout)
+    factor, zero = memory.dtype.type(1 / (1 - layer.dropout / 2**32)), memory.dtype.type(0)
     for r in range(rows.start, rows.stop):
         key = key_of(rows_before + r, l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
@@ -73,12 +73,12 @@ def dropped_derivative(memory, tables, l, rows, rows_before):
 
     The derivative wants f(Z), and a_out holds f(Z) / (1 - p). Multiplying it back costs a rounding, and is right for
     every neuron kept. A zero does not prove that a neuron was dropped: tanh(0) is zero, too. So the hash is
-    taken again.
+    taken again. Where Z is kept, `derivative` has been there, and only the mask is left.
     """
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
-    threshold, code, keep_rate = np.uint32(plan.dropout), layer.activation, 1 - plan.dropout / 2**32
+    threshold, code, keep_rate = np.uint32(layer.dropout), layer.activation, 1 - layer.dropout / 2**32
     keep, factor = memory.dtype.type(keep_rate), memory.dtype.type(1 / keep_rate)
-    zero, one = memory.dtype.type(0), memory.dtype.type(1)
+    zero, one, slope = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(LEAKY_SLOPE)
     for r in range(rows.start, rows.stop):
         key = key_of(rows_before + r, l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
@@ -93,5 +93,8 @@ def dropped_derivative(memory, tables, l, rows, rows_before):
             elif code == RELU:
                 for j in range(a.size):
                     delta[j] = zero if a[j] <= zero else delta[j]
+            elif code == LEAKY_RELU:
+                for j in range(a.size):
+                    delta[j] = slope * delta[j] if a[j] <= zero else delta[j]
             for j in range(a.size):
                 delta[j] = delta[j] * factor if is_kept(neuron + j, key, threshold) else zero

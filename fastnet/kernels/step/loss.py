@@ -10,17 +10,11 @@ from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MSE, SIGMOID
 from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import LABEL, SAMPLE
+from fastnet.kernels.step.smoothing import note_smoothing, smooth_loss
+from fastnet.kernels.step.targets import target_at
 from fastnet.kernels.vector.activations import activate
 from fastnet.kernels.vector.pointers import at
 from fastnet.kernels.vector.softmax import softmax_rows
-
-
-@inlined
-def target_at(batch, sample, j, k):
-    """Target of output j: from the label's one-hot row (1 for label 1, where there is a single output), or as given."""
-    if batch.labels.size:
-        return batch.targets.dtype.type(batch.labels[sample] == (j if k > 1 else 1))
-    return batch.targets[sample * k + j]
 
 
 @inlined
@@ -139,6 +133,8 @@ def output_loss(buffers, batch, tables, rows, scale):
     for r in range(rows.start, rows.stop):
         weights = batch.row_weights
         memory[plan.factor + r] = scale * weights[buffers.samples[SAMPLE, r]] if weights.size else scale
+    if plan.smoothing:
+        note_smoothing(buffers, batch, tables, rows)
     if plan.loss == CROSS_ENTROPY:
         cross_entropy(buffers, batch, tables, rows)
     elif plan.loss == BINARY_CROSS_ENTROPY:
@@ -147,3 +143,5 @@ def output_loss(buffers, batch, tables, rows, scale):
         squared_loss(buffers, batch, tables, rows)
     else:
         poisson_loss(buffers, batch, tables, rows)
+    if plan.smoothing:
+        smooth_loss(buffers, batch, tables, rows)

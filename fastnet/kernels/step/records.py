@@ -43,6 +43,10 @@ LAYER = _record(
     "delta",  # dLoss/dZ of this layer, with the strides of a_out
     "delta_panels",  # the delta in panels, plan.panel_stride apart: hidden layers' delta itself, the last layer's copy
     "activation",
+    "forward",  # what the forward pass applies to Z at once: the activation, or identity: for outputs, where Z is kept
+    "z",  # a copy of Z, with the strides of a_out, where the derivative is computed from it; 0 means absent
+    "dropout",  # chance of this hidden layer's neurons to be dropped, times 2^32
+    "derivative_from",  # what the derivative is computed from: that copy, or a_out
 )
 
 # One for the whole network; 0 means absent.
@@ -61,6 +65,8 @@ PLAN = _record(
     "zeros",  # a row of zeros
     "factor",  # one number a row: scale times weight
     "row_loss",
+    "smoothing",  # s of smoothed labels (smoothing.py), and
+    "smoothed",  # one number a row: what they add to its loss
     "loss_bounds",  # -log(1 - eps) and -log(eps), the bounds of a reported loss, and eps
     "max_norm",  # the largest norm of a step's gradient
     "squares",  # two vectors for each unit: sums of squared weights, of W and of the bias
@@ -71,8 +77,7 @@ PLAN = _record(
     "ends",  # in `lists`, after the counts of each input's entries in the chunk: where they end
     "entries",  # in `lists`: their rows
     "values",  # in `memory`: their values
-    "dropout",  # chance of a hidden neuron to be dropped, times 2^32
-    "seed",  # of those draws
+    "seed",  # of the draws of dropout
 )
 
 # A block of rows of one layer's W, as high as a panel is wide: what one thread updates at a time.

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fastnet.functions import IDENTITY
 from fastnet.kernels.compile.jit import serial
 from fastnet.kernels.step.dropout import drop_neurons, dropped_derivative
 from fastnet.kernels.step.first_layer import first_layer, join_halves
@@ -10,11 +9,23 @@ from fastnet.kernels.step.loss import output_loss
 from fastnet.kernels.step.places import delta_at, last_layer
 from fastnet.kernels.step.products import layer_forward, product
 from fastnet.kernels.step.records import Operand
-from fastnet.kernels.vector.activations import derivative
+from fastnet.kernels.vector.activations import activate, derivative
 from fastnet.kernels.vector.blocks import copy_block
 from fastnet.kernels.vector.pointers import at, panel_width
 from fastnet.kernels.vector.shapes import Span, cut
 from fastnet.kernels.vector.tile import NV
+
+
+@serial
+def keep_z(memory, plan, layer, rows):
+    """z = a_out, which holds Z, and then a_out = f(Z): for activations whose derivative is by Z."""
+    ld = layer.row_stride_out
+    for v in range(0, layer.vectors, NV):
+        n, vectors = rows.stop - rows.start, min(NV, layer.vectors - v)
+        place = v // NV * layer.panel_stride_out + rows.start * ld
+        a = at(memory, layer.a_out + place)
+        copy_block(at(memory, layer.z + place), ld, a, ld, n, vectors)
+        activate(a, ld, at(memory, plan.zeros), n, vectors, layer.activation)
 
 
 @serial
@@ -24,25 +35,24 @@ def network_forward(buffers, batch, tables, rows, rows_before, transpose):
     ``rows_before`` is the chunk's; ``transpose`` says whether the gradient will want transposed flags.
     """
     plan, layers, memory = tables.plans[0], tables.layers, buffers.memory
-    final = plan.n_layers - 1
-    activation = IDENTITY if final == 0 else layers[0].activation
     if plan.half:
-        join_halves(memory, plan, layers[0], rows, activation)
+        join_halves(memory, plan, layers[0], rows, layers[0].forward)
     else:
-        first_layer(buffers, batch, tables, rows, transpose, activation)
-    for l in range(1, final + 1):
-        layer = layers[l]
-        if plan.dropout:
+        first_layer(buffers, batch, tables, rows, transpose, layers[0].forward)
+    for l in range(1, plan.n_layers):
+        layer, below = layers[l], layers[l - 1]
+        if below.z:
+            keep_z(memory, plan, below, rows)
+        if below.dropout:
             drop_neurons(memory, tables, l - 1, rows, rows_before)
-        activation = IDENTITY if l == final else layer.activation
-        layer_forward(memory, layer.a_out, layer, rows, Span(np.int64(0), layer.fan_in), activation)
+        layer_forward(memory, layer.a_out, layer, rows, Span(np.int64(0), layer.fan_in), layer.forward)
 
 
 @serial
 def network_backward(memory, tables, rows, rows_before):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
-    plan, layers = tables.plans[0], tables.layers
-    for l in range(plan.n_layers - 1, 0, -1):
+    layers = tables.layers
+    for l in range(tables.plans[0].n_layers - 1, 0, -1):
         layer, below = layers[l], layers[l - 1]
         ld, source = below.row_stride_out, Operand(layer.delta, layer.row_stride_out, layer.panel_stride_out)
         for v in range(0, below.vectors, NV):
@@ -51,10 +61,10 @@ def network_backward(memory, tables, rows, rows_before):
             ahead = panel + layer.transposed_stride if v + NV < below.vectors else panel
             target = below.delta + place
             product(memory, target, ld, source, panel, layer.fan_out, rows, vectors, ahead)
-            if not plan.dropout:
-                delta, a = at(memory, target + rows.start * ld), at(memory, below.a_out + place + rows.start * ld)
-                derivative(delta, a, ld, rows.stop - rows.start, vectors, below.activation)
-        if plan.dropout:
+            if not below.dropout or below.z:
+                delta, a = target + rows.start * ld, below.derivative_from + place + rows.start * ld
+                derivative(at(memory, delta), at(memory, a), ld, rows.stop - rows.start, vectors, below.activation)
+        if below.dropout:
             dropped_derivative(memory, tables, l - 1, rows, rows_before)
 
 
