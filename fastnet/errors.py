@@ -78,7 +78,7 @@ def one_of(argument: str, value: object, options: Iterable[str]) -> str:
 
 def number(argument: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> float:
     """Return ``value`` if it is a finite number from ``low`` (``above``: not ``low`` itself) to below ``high``."""
-    fine = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    fine = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
     if not (fine and value < high and (value > low if above else value >= low)):
         bounds = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
         raise ValueError(f"{argument} must be a finite number {bounds}, got {value!r}")

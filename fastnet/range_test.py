@@ -40,7 +40,7 @@ class RangeTest:
         """The losses over the rates, with the suggestion marked. Needs the extra ``plot``."""
         from fastnet.pictures import lr_finder
 
-        return lr_finder(self.lrs, self.losses, self.suggestion)
+        return lr_finder(self.lrs.tolist(), self.losses.tolist(), self.suggestion)
 
 
 def find_lr(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastnet.history import History
     from fastnet.network import Network
     from fastnet.optimizers import Optimizer
+    from fastnet.progress import Progress
 
 # The system of document 000. None depends on other settings, see `resolve`.
 DEFAULTS: dict[str, Any] = {
@@ -81,6 +82,10 @@ def resolve(args: argparse.Namespace) -> None:
     An output layer that is still open becomes softmax.
     """
     args.output = args.output or "softmax"
+    for option, value in (("--activation", args.activation), ("--dropout", args.dropout)):
+        if isinstance(value, list) and len(value) != len(args.hidden):
+            layers = f"{len(args.hidden)} hidden layer{'s' * (len(args.hidden) > 1)}"
+            raise UsageError(f"{option}: expected one value, or one for each of {layers}, got {len(value)}")
     if args.optimizer is None:
         momentum_is_meant = args.beta is not None or not args.ema or args.nesterov
         args.optimizer = "adam" if args.output == "identity" and not momentum_is_meant else "momentum"
@@ -152,6 +157,13 @@ def make_optimizer(args: argparse.Namespace) -> "Optimizer":
     if args.optimizer == "adam":
         return Adam(args.lr)
     return Momentum(args.lr, beta=args.beta, ema=args.ema, nesterov=args.nesterov)
+
+
+def make_progress(args: argparse.Namespace, network: "Network", rows: int, held_out: str) -> "Progress":
+    """What prints the course of a run on ``rows`` rows; held_out : what the rows are called that it evaluates on."""
+    from fastnet.training import progress_of
+
+    return progress_of(network, args.epochs, rows, held_out, backend=args.backend, threads=args.threads)
 
 
 def hold_out(

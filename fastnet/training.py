@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet import flops
 from fastnet import functions as f
 from fastnet.augmentation import Augment, parse
 from fastnet.backends import Backend
@@ -105,7 +106,8 @@ def train(
     weight = row_weights(y, net.sizes[-1], class_weight, sample_weight, net.dtype)
     net.note_training_inputs(given)
     held_out = None if validation is None else _held_out(net, validation, name)
-    progress = _progress(progress, steering.epochs, net, len(X))
+    if progress is True:
+        progress = progress_of(net, steering.epochs, len(X), backend=backend, threads=threads)
 
     with _reported_compilation(progress, backend):
         compute, rng = Backend(backend, net, f.LOSSES[name], threads), np.random.default_rng(seed)
@@ -144,8 +146,12 @@ def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.
     return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
 
 
-def _progress(progress: Any, epochs: int, net: Network, rows: int) -> Any:
-    return Progress(sys.stdout, epochs, rows) if progress is True else progress
+def progress_of(
+    net: Network, epochs: int, rows: int, held_out: str = "validation", *, backend: str, threads: int | None
+) -> Progress:
+    """What prints the course of a run on ``rows`` rows to stdout. held_out : what the validation rows are called."""
+    work = sum(flops.training(net.sizes)) if backend == "numba" else None
+    return Progress(sys.stdout, epochs, rows, held_out, work, net.dtype, threads)
 
 
 @contextlib.contextmanager

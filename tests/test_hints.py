@@ -40,7 +40,7 @@ def told(error, call, *arguments, **keywords):
         ("callback", print, "the word is callbacks="),
         ("activation", "relu", "fastnet.Network(sizes, hidden='relu')"),
         ("hidden_layer_sizes", (64,), "fastnet.Network([784, 64, 10])"),
-        ("early_stopping", True, "a callback that returns True ends the run"),
+        ("early_stopping", True, "the word is patience=5"),
         ("epoch", 5, "did you mean 'epochs'?"),
         ("batchsize", 5, "did you mean 'batch_size'?"),
     ],

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from fastnet.cli import files, loading, matching
 from fastnet.cli.parser import Commands, rows_or_fraction
 from fastnet.cli.settings import add_settings
 from fastnet.errors import UsageError
-from fastnet.progress import Progress
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -85,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         print(loading.describe(data, test_set) + rows.note, flush=True)
 
     network = settings.make_network(args, data.X.shape[1], matching.n_outputs(data), data.class_names)
-    progress = False if args.quiet else Progress(sys.stdout, args.epochs, len(rows.train), rows.kind)
+    progress: Any = False
+    if not args.quiet:
+        progress = settings.make_progress(args, network, len(rows.train), rows.kind)
     history = settings.train(args, network, rows.train, rows.held_out, progress, logs.values())
     complete = write(args, network, data, test_set, rows, history)
     complete &= not any(log.failed for log in logs.values())
