@@ -38,7 +38,9 @@ class Course(Guide):
     ):
         self.net, self.stepper, self.batches, self.steering = net, stepper, batches, steering
         self.rng, self.evaluators, self.progress = rng, evaluators, progress
-        self.history, self.watch, self.done = History(), Watch(), 0
+        self.loop = Loop(stepper, batches, self)
+        self.history, self.watch = History(), Watch()
+        self.before, self.rng_state = 0, rng.bit_generator.state  # steps and state at the beginning of the epoch
         self.length = Length(batches.steps, batches.steps * steering.epochs)
         self.stopper, self.dropper, self.drops = steering.stopper(), steering.dropper(), 0
         self.deadline = math.inf
@@ -51,7 +53,7 @@ class Course(Guide):
         """Train, and leave the network with its last weights, or with its best where somebody waits for better ones."""
         if self.steering.time_limit is not None:
             self.deadline = time.monotonic() + self.steering.time_limit
-        Loop(self.stepper, self.batches, self).run(self.steering.epochs)
+        self.loop.run(self.steering.epochs - len(self.history))
         if self.best is not None:
             self.net.params[:] = self.best
         return self.history
@@ -59,7 +61,12 @@ class Course(Guide):
     @property
     def epoch(self) -> int:
         """The number of the epoch that is trained."""
-        return len(self.history.epochs) + 1
+        return len(self.history) + 1
+
+    @property
+    def done(self) -> int:
+        """Steps taken in all epochs."""
+        return self.before + self.loop.step
 
     def begin_epoch(self) -> np.ndarray:
         # One batch of all rows is the same in any order, and read faster in their own.
@@ -69,10 +76,10 @@ class Course(Guide):
 
     def coefficients(self) -> np.ndarray:
         table, optimizer = self.batches.coefficients(), self.steering.optimizer
-        steps = self.done + np.arange(len(table))
+        steps = self.before + np.arange(len(table))
         self.lr = optimizer.lr * self.steering.schedule.factors(steps, self.length, self.drops)
         table[:, f.L2], table[:, f.DECAY] = self.steering.l2, self.lr * self.steering.weight_decay
-        optimizer.fill(table, self.lr, self.done)
+        optimizer.fill(table, self.lr, self.before)
         return table
 
     def steps_ahead(self) -> int:
@@ -82,7 +89,6 @@ class Course(Guide):
         finite = np.isfinite(losses[first:].sum(axis=1))
         if not finite.all():
             self._fail(first + int(np.argmin(finite)))
-        self.done += len(losses) - first
         if self.shows_steps:
             rows = int(self.batches.counts[: len(losses)].sum())
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
@@ -96,18 +102,25 @@ class Course(Guide):
         self.stepper.store()
         if not np.isfinite(self.net.params).all():
             self._fail(len(losses) - 1)
-        self.finite[:] = self.net.params
-        self.watch.epoch(self.epoch, losses[:, 0], self.batches.counts[: len(losses)])
         figures = {name: value for rows in self.evaluators for name, value in self._figures(rows).items()}
         mean, lr = self.batches.mean(losses.sum(axis=1)), float(self.lr[len(losses) - 1])
         record = Epoch(self.epoch, seconds, mean, **figures, lr=lr)
-        self.history.epochs.append(record)
+        with self.loop.shield:
+            self._record(record, losses[:, 0])
         if self.progress:
             self.progress.epoch(record)
-        self._steer(record)
         if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
             self.history.stopped = "callback"
         return self.history.stopped is not None
+
+    def _record(self, record: Epoch, losses: np.ndarray) -> None:
+        """All that an epoch changes, so that the next one can begin."""
+        self.finite[:] = self.net.params
+        self.watch.epoch(record.epoch, losses, self.batches.counts[: len(losses)])
+        self._steer(record)
+        self.history.epochs.append(record)
+        self.before, self.rng_state = self.done, self.rng.bit_generator.state
+        self.loop.step, self.loop.seconds = 0, 0.0
 
     def _figures(self, rows: str) -> dict[str, float]:
         """The fields of an Epoch that an evaluation on these rows, "val" or "train", fills."""

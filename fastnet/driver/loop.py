@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnet.calls import SECONDS_PER_CALL
 from fastnet.driver.batches import Batches
+from fastnet.driver.interrupts import Shield
 
 
 class Guide(Protocol):
@@ -17,11 +18,14 @@ class Guide(Protocol):
         """The rows of the next epoch, in order."""
 
     def coefficients(self) -> np.ndarray:
-        """The coefficients of the steps of the epoch that is planned."""
+        """The coefficients of all steps of the epoch that is planned."""
 
     def steps_ahead(self) -> int:
         """The most steps to take before `steps_taken` is called."""
         return sys.maxsize
+
+    def advance(self, steps: int) -> None:
+        """Count steps that were taken. No signal comes between the steps and this."""
 
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
         """Called after a group of steps. losses (steps, 2): those of the epoch so far, the new ones from ``first`` on.
@@ -35,38 +39,53 @@ class Guide(Protocol):
 
 
 class Loop:
-    """Epochs of steps. After Ctrl-C the weights reached are stored."""
+    """Epochs of steps.
+
+    Attributes: step, how many of the epoch's steps are taken; losses (steps, 2), theirs first; seconds they took. Who
+    goes on with an epoch sets them before `run`. shield holds back signals while they change.
+    """
 
     def __init__(self, stepper: Any, batches: Batches, guide: Guide):
         self.stepper, self.batches, self.guide = stepper, batches, guide
-        self.group = 1
+        self.losses, self.step, self.seconds = np.empty((batches.steps, 2)), 0, 0.0
+        self.group, self.shield = 1, Shield()
 
     def run(self, epochs: int) -> bool:
-        """Train ``epochs`` epochs at most; returns whether the guide ended the run."""
-        for _ in range(epochs):
-            start = time.perf_counter()
-            order = self.batches.plan(self.guide.begin_epoch())
-            losses, stopped = self._steps(order, self.guide.coefficients())
-            if self.guide.end_epoch(losses, time.perf_counter() - start) or stopped:
+        """Train ``epochs`` epochs at most; returns whether the guide ended the run.
+
+        Whatever ends it, Ctrl-C too, the weights and moments reached are stored.
+        """
+        try:
+            with self.shield.installed():
+                return any(self._epoch() for _ in range(epochs))
+        except (KeyboardInterrupt, SystemExit):
+            self.stepper.store()
+            raise
+
+    def _epoch(self) -> bool:
+        """One epoch, or what is left of it; returns whether the guide ended the run."""
+        start = time.perf_counter() - self.seconds
+        order = self.batches.plan(self.guide.begin_epoch())
+        stopped = self._steps(order, self.guide.coefficients())
+        self.seconds = time.perf_counter() - start
+        ended = self.guide.end_epoch(self.losses[: self.step], self.seconds)
+        self.step, self.seconds = 0, 0.0
+        return ended or stopped
+
+    def _steps(self, order: np.ndarray, coefficients: np.ndarray) -> bool:
+        """The steps of one epoch; returns whether the guide ended the run within it."""
+        size = self.batches.size
+        while self.step < len(coefficients):
+            first, start = self.step, time.perf_counter()
+            end = min(len(coefficients), first + min(self.group, self.guide.steps_ahead()))
+            with self.shield:
+                self.losses[first:end] = self.stepper.run(order[first * size : end * size], coefficients[first:end])
+                self.step = end
+                self.guide.advance(end - first)
+            self._resize_group(end - first, time.perf_counter() - start)
+            if self.guide.steps_taken(self.losses[:end], first):
                 return True
         return False
-
-    def _steps(self, order: np.ndarray, coefficients: np.ndarray) -> tuple[np.ndarray, bool]:
-        """The steps of one epoch; (their losses, whether the guide ended the run within it)."""
-        losses, step, size = np.empty((len(coefficients), 2)), 0, self.batches.size
-        while step < len(coefficients):
-            end = min(len(coefficients), step + min(self.group, self.guide.steps_ahead()))
-            start = time.perf_counter()
-            try:
-                losses[step:end] = self.stepper.run(order[step * size : end * size], coefficients[step:end])
-            except KeyboardInterrupt:
-                self.stepper.store()
-                raise
-            self._resize_group(end - step, time.perf_counter() - start)
-            first, step = step, end
-            if self.guide.steps_taken(losses[:step], first):
-                return losses[:step], True
-        return losses, False
 
     def _resize_group(self, steps: int, seconds: float) -> None:
         """Aim at SECONDS_PER_CALL, growing eightfold at most: the first call may include compilation."""

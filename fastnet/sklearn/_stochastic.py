@@ -107,9 +107,8 @@ class Fit(Guide):
         self.optimizer.fill(table)
         return table
 
-    def steps_taken(self, losses: np.ndarray, first: int) -> bool:
-        self.optimizer.advance(len(losses) - first)
-        return False
+    def advance(self, steps: int) -> None:
+        self.optimizer.advance(steps)
 
     def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
         self._record(self.reported.of(losses, self.batches))

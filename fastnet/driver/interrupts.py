@@ -1,0 +1,54 @@
+"""Ctrl-C and other signals come between two states of a run, never within a change of state."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+class Shield:
+    """Holds signals back: ``with shield:`` lets them act when its block is done. Blocks may not be nested.
+
+    Only signals whose handlers are Python functions are held back, and only while `installed`, in the main thread;
+    elsewhere no signal ever interrupts. A second signal acts at once.
+    """
+
+    def __init__(self) -> None:
+        self._holds = False
+        self._pending: tuple[int, FrameType | None] | None = None
+        self._handlers: dict[int, Any] = {}
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Take the signals for a run, and give them back after it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._handlers = {s: handler for s in SIGNALS if callable(handler := signal.getsignal(s))}
+        try:
+            for number in self._handlers:
+                signal.signal(number, self._arrived)
+            yield
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        if self._holds and self._pending is None:
+            self._pending = number, frame
+        else:
+            self._pending = None
+            self._handlers[number](number, frame)
+
+    def __enter__(self) -> None:
+        self._holds = True
+
+    def __exit__(self, *_: object) -> None:
+        self._holds = False
+        if self._pending is not None:
+            (number, frame), self._pending = self._pending, None
+            self._handlers[number](number, frame)
