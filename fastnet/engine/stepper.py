@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from fastnet.engine.augmenting import Augmenter
 from fastnet.engine.inputs import Inputs, Targets, as_writable
 from fastnet.engine.layout import plain_views
 from fastnet.engine.strategy import CHUNK, training_strategy
@@ -27,15 +28,17 @@ class Stepper:
     targets : int64 (n,) or like params (n, k).
     weight : None or (n,) like params.
     threads : None chooses, by the work in a step and by what a second thread brings; the bits are the same.
+    augment : None, or a fastnet.augmentation.Augment that moves the rows, images, drawn from the task's seed.
     task : the fields of fastnet.engine.task.Task; loss and rule are needed.
 
-    Attributes: rows_seen, rows trained on before the next step, by whose numbers dropout is drawn; moments, those of
-    the rule, flat vectors laid out like params.
+    Attributes: rows_seen, rows trained on before the next step, by whose numbers dropout and motions are drawn;
+    moments, those of the rule, flat vectors laid out like params.
     """
 
     def __init__(
-        self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255, **task
-    ):
+        self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255,
+        augment=None, **task,
+    ):  # fmt: skip
         library.load(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.task = Task(**task)
@@ -46,7 +49,9 @@ class Stepper:
         self.threads = threads or choose_threads(sizes, self.batch_size)
         self.pace = Pace(self.threads) if threads is None else None
         self.strategy = training_strategy(self.sizes, params.dtype.itemsize, self.inputs, self.batch_size)
-        if self.strategy.input == SKIP:
+        moves = augment is not None
+        self.augmenter = Augmenter(augment, self.inputs, self.task.seed, self.threads) if moves else None
+        if self.strategy.input == SKIP and not moves:
             self.inputs.encode(usable(self.threads))
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
@@ -135,9 +140,23 @@ class Stepper:
 
     def _train(self, losses, order, rows, batch_size, done, action, threads) -> None:
         """Steps on ``threads`` threads, ``done`` rows into a run."""
-        w, t = self.workspace, self.targets
-        batch = tuple(Batch(*self.inputs.arrays, t.labels, t.values, self.weight))
+        t, first_row = self.targets, self.rows_seen + done
+        batch = Batch(*self.inputs.arrays, t.labels, t.values, self.weight)
+        if self.augmenter is None:
+            self._take_steps(losses, batch, order, rows, batch_size, first_row, action, threads)
+            return
+        steps = self.augmenter.steps(batch_size)
+        for step in range(0, max(1, len(rows)), steps):  # once without any step, which compiles
+            part, first = slice(step, step + steps), step * batch_size
+            chosen = order[first : first + steps * batch_size]
+            moved = self.augmenter.batch(batch, chosen, first_row + first, threads)
+            self._take_steps(
+                losses[part], moved, np.arange(len(chosen)), rows[part], batch_size, first_row + first, action, threads
+            )
+
+    def _take_steps(self, losses, batch, order, rows, batch_size, first_row, action, threads) -> None:
+        w = self.workspace
         run_parallel(
-            threads, train_steps, losses, w.buffers, batch, w.tables(threads), order, rows, batch_size,
-            self.rows_seen + done, action,
+            threads, train_steps, losses, w.buffers, tuple(batch), w.tables(threads), order, rows, batch_size,
+            first_row, action,
         )  # fmt: skip

@@ -46,6 +46,8 @@ One batch's way, in step/ unless a room is named:
 12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` scales the coefficients,
     and a chunk of no rows updates the weights.
 
+Rows of X that are images may move first: augment.py fills a buffer with some batches' rows, and 1 gets that as X.
+
 records.py describes what all of them pass on: Buffers, Batch, Tables (of PLAN, LAYER, UNIT records) and Chunk.
 places.py has the addresses that follow from them. Arguments come in one order everywhere: what is written, what is
 read, records, scalars, thread. Half-open intervals are Spans.

@@ -21,11 +21,16 @@ def dropout_factors(out: np.ndarray, threshold: int, seed: int, rows: np.ndarray
 
     ``rows (n,)`` are the numbers of the rows among all rows trained on, ``layer`` counts hidden layers from 0.
     """
-    key = _mix64(_mix64(np.uint64(seed) + rows.astype(np.uint64) * _GOLDEN64) + np.uint64(layer))[:, None]
+    key = row_keys(seed, rows, layer)[:, None]
     low, high = key.astype(np.uint32), (key >> np.uint64(32)).astype(np.uint32)
     units = np.arange(out.shape[1], dtype=np.uint32) * _GOLDEN32
     out[:] = _mix32(units + low, high) >= threshold
     out *= 1 / (1 - threshold / 2**32)
+
+
+def row_keys(seed: int, rows: np.ndarray, layer: int) -> np.ndarray:
+    """64 bits for each row (n,) in one layer."""
+    return _mix64(_mix64(np.uint64(seed) + rows.astype(np.uint64) * _GOLDEN64) + np.uint64(layer))
 
 
 def _mix64(x: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.functions import BY_Z, DECAY, IDENTITY, L2, MOMENTS, SCALE, SIGMOID
+from fastnet.reference.augment import MovedRows
 from fastnet.reference.dropout import drop_threshold, dropout_factors
 from fastnet.reference.operations import (
     activate,
@@ -48,7 +49,8 @@ class Stepper:
     ``max_norm`` is the largest norm that the gradient of a step, L2 included, is allowed; a longer one is scaled.
     ``dropout`` is the chance of a hidden unit to be left out for a row, one number or one for each hidden layer, drawn
     from ``seed`` and the number of that row among all rows trained on, of which ``rows_seen`` counts those before the
-    next step. ``smoothing`` is s of smoothed targets, for cross-entropy and binary cross-entropy.
+    next step. ``augment``, a fastnet.augmentation.Augment, moves rows that are images, by the same numbers.
+    ``smoothing`` is s of smoothed targets, for cross-entropy and binary cross-entropy.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Stepper:
         dropout: float | Sequence[float] = 0.0,
         seed: int = 0,
         smoothing: float = 0.0,
+        augment: Any = None,
         scale: float = 1 / 255,
     ):
         dtype = params.dtype
@@ -77,6 +80,7 @@ class Stepper:
         self._activations, self._loss, self._rule, self._batch_size = list(activations), loss, rule, batch_size
         self._targets, self._weight = targets, weight
         self._X = rows_of(X, dtype, self._capacity, scale)
+        self._moved = None if augment is None else MovedRows(X, augment, seed, scale)
         self._w = params.copy()
         self._state = tuple(np.zeros_like(params) for _ in self.moments)
         self._gradient = np.empty_like(params)
@@ -156,7 +160,10 @@ class Stepper:
         before; return their share of the loss."""
         n = len(rows)
         A, delta, loss = [a[:n] for a in self._A], [d[:n] for d in self._delta], self._row_loss[:n]
-        self._X.take(A[0], rows)
+        if self._moved is None:
+            self._X.take(A[0], rows)
+        else:
+            self._moved.take(A[0], rows, self.rows_seen + start)
         sources = self._forward(A, start)
         self._output_loss(loss, delta[-1], A[-1], self._targets[rows], scale)
         if self._weight is not None:
