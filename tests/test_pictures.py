@@ -56,7 +56,7 @@ def test_curves_show_the_epochs():
     assert loss["validation"] == [[i, 2 / i] for i in range(1, 6)]
     assert loss["best epoch, 4"][0][0] == 4
     assert lines(figure.axes[1])["validation"][-1] == [5, 0.9]
-    assert {"training", "validation", "best epoch, 4", "90 %"} <= texts(figure)
+    assert {"training", "validation", "best epoch, 4", "90%"} <= texts(figure)
     assert inside(figure)
 
 
@@ -152,7 +152,7 @@ def test_gallery_of_mistakes():
     outputs = np.array([[0.1, 0.9], [0.7, 0.3], [0.2, 0.8]])
     figure = pictures.misclassified(X, [0, 0, 0], outputs, class_names=["cat", "dog"], image_shape=(3, 4))
     shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in shown] == ["dog\nnot cat\n90.0 %", "dog\nnot cat\n80.0 %"]
+    assert [axis.get_title() for axis in shown] == ["dog\ntrue: cat\n90.0%", "dog\ntrue: cat\n80.0%"]
     np.testing.assert_array_equal(shown[1].images[0].get_array(), X[2].reshape(3, 4))
     assert inside(figure)
     with pytest.raises(ValueError, match=r"image_shape must be \(h, w\) with h \* w = 12, got None"):
