@@ -6,6 +6,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from figure_checks import inside
 from matplotlib.figure import Figure
 
 import fastnet
@@ -31,20 +32,6 @@ def lines(axis):
 def texts(figure):
     """All text that is shown."""
     return {text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text() and text.get_visible()}
-
-
-def inside(figure):
-    """Whether no text reaches beyond the paper, nor a title into the next panel."""
-    figure.draw_without_rendering()
-    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    on_paper = drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height
-    return on_paper and all(_title_fits(axis, figure) for axis in figure.axes)
-
-
-def _title_fits(axis, figure):
-    box = axis._left_title.get_window_extent()
-    others = [other.get_window_extent() for other in figure.axes if other is not axis]
-    return not any(box.x0 < o.x1 and o.x0 < box.x1 and box.y0 < o.y1 and o.y0 < box.y1 for o in others)
 
 
 def test_curves_show_the_epochs():
