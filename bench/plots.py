@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from bench.losses import NAMES
@@ -54,6 +55,11 @@ def _figure(height: float, columns: int = 1, rows: int = 1, width: float = WIDTH
     return pyplot.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False, **settings)
 
 
+def _title(axis, text: str, letters: int) -> None:
+    """Set a title in lines of so many letters: the layout makes no room for titles that are wider than their panel."""
+    axis.set_title(fill(text, letters), loc="left")
+
+
 def _estimators(section: dict[str, Any]):
     """A bar a setting: times as fast as scikit-learn, the setting written above it."""
     rows = section["rows"][::-1]
@@ -85,8 +91,8 @@ def _rows(section: dict[str, Any]):
             box = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"}
             axis.annotate(text, end, (4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box)
         axis.axvline(1, color=IDEAL, lw=1, ls="--")
-        axis.set_title(title, loc="left")
-        axis.margins(x=0.12)
+        _title(axis, title, 18)
+        axis.margins(x=0.2)
     return figure
 
 
@@ -104,8 +110,8 @@ def _peers(section: dict[str, Any]):
         for i, n in enumerate(names):
             text = f"{taken[n]:.2g} s" + (f", {row['ratios'][n]['median']:.1f}x" if n in row["ratios"] else "")
             axis.annotate(text, (taken[n], i), (3, 0), textcoords="offset points", va="center", fontsize=8)
-        axis.set_title(row["label"], loc="left")
-        axis.margins(x=0.25)
+        _title(axis, row["label"], 36)
+        axis.margins(x=0.3)
     return figure
 
 

@@ -4,6 +4,8 @@ import copy
 import json
 
 import pytest
+from figure_checks import inside
+from matplotlib import pyplot
 
 from bench import __main__ as program
 from bench import accuracy, losses, plots, results, tables
@@ -73,6 +75,18 @@ def test_pictures_are_light_and_of_every_section(tmp_path):
     committed = {path.name for path in results.FOLDER.iterdir() if path.suffix in (".png", ".svg")}
     assert written == committed
     assert all(path.stat().st_size < 150_000 for path in results.FOLDER.iterdir())
+
+
+@needs_results
+def test_no_title_or_label_is_cut(tmp_path, monkeypatch):
+    figures = {}
+    monkeypatch.setattr(plots, "_save", lambda figure, stem: figures.update({stem.name: figure}) or [])
+    plots.draw(COMMITTED, tmp_path)
+    assert figures
+    assert [name for name, figure in figures.items() if not inside(figure)] == []
+    figures["peers"].axes[-1].set_title("x" * 60, loc="left")
+    assert not inside(figures["peers"])
+    pyplot.close("all")
 
 
 def test_marks_are_needed():

@@ -6,6 +6,7 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from figure_checks import inside
 from matplotlib.figure import Figure
 
 import fastnet
@@ -33,20 +34,6 @@ def texts(figure):
     return {text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text() and text.get_visible()}
 
 
-def inside(figure):
-    """Whether no text reaches beyond the paper, nor a title into the next panel."""
-    figure.draw_without_rendering()
-    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    on_paper = drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height
-    return on_paper and all(_title_fits(axis, figure) for axis in figure.axes)
-
-
-def _title_fits(axis, figure):
-    box = axis._left_title.get_window_extent()
-    others = [other.get_window_extent() for other in figure.axes if other is not axis]
-    return not any(box.x0 < o.x1 and o.x0 < box.x1 and box.y0 < o.y1 and o.y0 < box.y1 for o in others)
-
-
 def test_curves_show_the_epochs():
     figure = RUN.plot()
     assert isinstance(figure, Figure)
@@ -56,7 +43,7 @@ def test_curves_show_the_epochs():
     assert loss["validation"] == [[i, 2 / i] for i in range(1, 6)]
     assert loss["best epoch, 4"][0][0] == 4
     assert lines(figure.axes[1])["validation"][-1] == [5, 0.9]
-    assert {"training", "validation", "best epoch, 4", "90 %"} <= texts(figure)
+    assert {"training", "validation", "best epoch, 4", "90%"} <= texts(figure)
     assert inside(figure)
 
 
@@ -152,7 +139,7 @@ def test_gallery_of_mistakes():
     outputs = np.array([[0.1, 0.9], [0.7, 0.3], [0.2, 0.8]])
     figure = pictures.misclassified(X, [0, 0, 0], outputs, class_names=["cat", "dog"], image_shape=(3, 4))
     shown = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in shown] == ["dog\nnot cat\n90.0 %", "dog\nnot cat\n80.0 %"]
+    assert [axis.get_title() for axis in shown] == ["dog\ntrue: cat\n90.0%", "dog\ntrue: cat\n80.0%"]
     np.testing.assert_array_equal(shown[1].images[0].get_array(), X[2].reshape(3, 4))
     assert inside(figure)
     with pytest.raises(ValueError, match=r"image_shape must be \(h, w\) with h \* w = 12, got None"):

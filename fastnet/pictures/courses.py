@@ -127,7 +127,7 @@ def _draw_score(axis: Any, history: "History", held_out: str) -> None:
     name, title = ("accuracy", "Accuracy") if accuracies else ("r2", "R²")
     _lines(axis, history, {f"train_{name}": "training", f"val_{name}": held_out})
     if accuracies:
-        axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g} %")
+        axis.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
     axis.set_title(title)
 
 

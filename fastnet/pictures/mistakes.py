@@ -94,7 +94,7 @@ def misclassified(
     image_shape: tuple[int, int] | None = None,
     most: int = 24,
 ) -> Picture:
-    """Images that are taken for another class, the most confident first: "9 / not 4 / 97.5 %" is a 4 taken for a 9.
+    """Images that are taken for another class, the most confident first: "9 / true: 4 / 97.5%" is a 4 taken for a 9.
 
     X : (n, d), (n, h, w). y : labels (n,). outputs : float (n, k), of `Network.predict_proba`. predicted : labels (n,);
     None takes those of the largest outputs. image_shape : (h, w), None for that of X or a square.
@@ -110,7 +110,7 @@ def misclassified(
     for axis, mistake in zip(axes, found, strict=False):
         axis.imshow(X[mistake.row].reshape(shape), cmap="gray_r")
         said, true = labels[mistake.predicted], labels[mistake.true]
-        words = f"{said}\nnot {true}\n{100 * mistake.confidence:.1f} %"
+        words = f"{said}\ntrue: {true}\n{mistake.confidence:.1%}"
         axis.set_title(words, fontsize=7, fontweight="normal", loc="center")
     for axis in axes:
         axis.set(xticks=[], yticks=[])

@@ -1,5 +1,6 @@
 """The weights of a network: those of the first layer as images, and all as histograms."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,8 @@ def weight_histograms(net: "Network") -> Picture:
     figure, axes = panels(len(net.W), 3, width=2.6, height=2.0)
     for l, (axis, W) in enumerate(zip(axes, net.W, strict=True), 1):
         values = W.ravel()[:: -(-W.size // SAMPLE)]
-        axis.hist(values[np.isfinite(values)], bins=BINS, color=BLUE)
+        axis.hist(values[np.isfinite(values)], bins=min(BINS, max(5, math.isqrt(W.size))), color=BLUE)
         axis.set_title(f"Layer {l}: {W.shape[0]} x {W.shape[1]}", fontsize=9)
+        axis.yaxis.get_major_locator().set_params(integer=True)
         axis.yaxis.set_major_formatter(lambda count, _: f"{count / 1000:g}k" if count >= 1000 else f"{count:g}")
     return figure

@@ -1,0 +1,107 @@
+"""What a report is made of: a run, a network and the rows that it is judged on, as far as there are any."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fastnet import flops
+from fastnet.data import Dataset
+from fastnet.network import Network
+from fastnet.pictures.mistakes import Mistake, mistakes
+from fastnet.report.run import Run
+
+AGREEMENT = 1e-3  # of accuracy or R2, between machines
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a network says about rows whose truth is known.
+
+    kind : what the rows are called. y : labels (n,), or values (n,) or (n, k). outputs : float (n, k).
+    evaluation : as of Network.evaluate.
+    """
+
+    dataset: Dataset
+    kind: str
+    y: np.ndarray
+    predicted: np.ndarray
+    outputs: np.ndarray
+    evaluation: Any
+
+    @classmethod
+    def of(cls, network: Network, dataset: Dataset, kind: str, loss: str | None = None) -> "Judged":
+        """Predict and evaluate the rows of a Dataset, whose y fits the network."""
+        assert dataset.y is not None
+        predicted, outputs = network.predict(dataset.X), network.predict_proba(dataset.X)
+        evaluation = network.evaluate(dataset.X, dataset.y, loss=loss)
+        return cls(dataset, kind, dataset.y, predicted, outputs, evaluation)
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """The rows that are wrong, the most confident first."""
+        return mistakes(self.y, self.predicted, self.outputs)
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that a report can show. source : the file that it is about.
+
+    machine : this machine's processor, architecture and cores. versions : of the libraries here. peak : FLOP/s of this
+    machine on the run's threads, or None. missing : by part ("run", "network", "rows", "peak") why it is absent and how
+    to get it.
+    """
+
+    source: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    run: Run | None = None
+    network: Network | None = None
+    judged: Judged | None = None
+    peak: float | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Names of the classes, if they have any."""
+        return None if self.network is None or self.network.class_names is None else list(self.network.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """(h, w) of the inputs, if they are images."""
+        return None if self.judged is None else self.judged.dataset.image_shape
+
+    @property
+    def epoch_seconds(self) -> float | None:
+        """The median over the epochs."""
+        if self.run is None or not len(self.run.history):
+            return None
+        seconds = float(np.median([epoch.seconds for epoch in self.run.history]))
+        return seconds if seconds > 0 else None
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """Rows trained on in a second of training."""
+        rows = None if self.run is None else self.run.rows.get("train")
+        if not isinstance(rows, int) or self.epoch_seconds is None:
+            return None
+        return rows / self.epoch_seconds
+
+    @property
+    def peak_share(self) -> float | None:
+        """The dense arithmetic of training as a share of the machine's peak; above 1 where zeros are skipped."""
+        if self.peak is None or self.network is None or self.rows_per_second is None:
+            return None
+        return self.rows_per_second * sum(flops.training(self.network.sizes)) / self.peak
+
+    @property
+    def doubt(self) -> str | None:
+        """A warning where the network is not as good as the run says that it was."""
+        if self.run is None or self.judged is None:
+            return None
+        name = "accuracy" if hasattr(self.judged.evaluation, "accuracy") else "r2"
+        now, then = getattr(self.judged.evaluation, name), self.run.results.get(self.judged.kind, {}).get(name)
+        if not isinstance(then, int | float) or abs(now - then) <= AGREEMENT:
+            return None
+        return f"The run recorded {name} {then:.4f}, the network gives {now:.4f}: one of its files has changed since."
