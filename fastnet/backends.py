@@ -29,7 +29,6 @@ class Backend:
     def stepper(self, X: np.ndarray, y: np.ndarray, **settings: Any) -> Any:
         """A stepper of the module on checked X and y; ``settings`` are further ones of both modules' Stepper."""
         net = self.net
-        settings = {k: v for k, v in settings.items() if k not in ("smoothing", "augment") or v}  # TEMP
         stepper = self.module.Stepper(
             net.sizes, net.activations, net.params, X, y, loss=self.loss, threads=self.wanted, scale=net.input_scale,
             **settings,

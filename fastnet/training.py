@@ -4,6 +4,7 @@ import contextlib
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,7 @@ def train(
     one_of("backend", backend, ("numba", "reference"))
     smoothing = smoothing_for(name, label_smoothing)
     task = {"dropout": dropout_rates(dropout, len(net.sizes) - 2), "max_norm": norm_limit(clip_norm)}
-    augment = parse(augment) if isinstance(augment, str) else augment
-    augment = None if augment is None else augment.for_width(net.sizes[0])
+    augment = _augment(augment, np.shape(X)[1:], net.sizes[0])
     given = check_rows(X, width=net.sizes[0])
     X = net.check_inputs(given)
     y = net.check_targets(y, len(X), name)
@@ -134,6 +134,18 @@ def train(
         text, history.diverged = verdict
         warn(text, DivergenceWarning if history.diverged else UserWarning)
     return history
+
+
+def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None:
+    """``augment`` with the shape of the images: its own, or that of X (n, height, width)."""
+    if augment is None:
+        return None
+    found = parse(augment) if isinstance(augment, str) else augment
+    if not isinstance(found, Augment):
+        raise TypeError(f'augment must be a fastnet.Augment or a text like "shift=2,rotate=10", got {augment!r}')
+    if found.shape is None and len(shape) == 2 and min(shape) > 1:
+        found = replace(found, shape=shape)
+    return found.for_width(width)
 
 
 def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:

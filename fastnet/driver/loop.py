@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from fastnet.driver.batches import Batches
 from fastnet.driver.interrupts import Shield
 
 
-class Guide(Protocol):
+class Guide(ABC):
     """Who says in which order, at which rates and for how long the loop trains."""
 
+    @abstractmethod
     def begin_epoch(self) -> np.ndarray:
         """The rows of the next epoch, in order."""
 
+    @abstractmethod
     def coefficients(self) -> np.ndarray:
         """The coefficients of all steps of the epoch that is planned."""
 
@@ -24,7 +27,7 @@ class Guide(Protocol):
         """The most steps to take before `steps_taken` is called."""
         return sys.maxsize
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int) -> None:  # noqa: B027 - a guide need not count
         """Count steps that were taken. No signal comes between the steps and this."""
 
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
@@ -34,6 +37,7 @@ class Guide(Protocol):
         """
         return False
 
+    @abstractmethod
     def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
         """Called after an epoch with its losses and the seconds of its steps; returns whether to end the run."""
 
