@@ -105,7 +105,7 @@ def changed(path, **entries):
 
 
 def test_a_run_with_its_network(report, trained, monkeypatch):
-    monkeypatch.setattr("fastnet.timing.peak.measure", lambda dtype, threads: 1e9)
+    monkeypatch.setattr("fastnet.timing.peak.measure", lambda dtype, threads, bursts: 1e9)
     page = report(trained)
     result = json.loads(trained.read_text())
     accuracy = result["validation"]["accuracy"]
