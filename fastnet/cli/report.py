@@ -1,7 +1,6 @@
 """fastnet report: a run or a network as one page of HTML."""
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
         network: Network | None = load_model(args.source)
     else:
         network = network_of(found, args.source, missing)
+    if network is None and args.data is not None:
+        raise UsageError(f"--data: there is no network to judge. {missing['network']}")
     judged = None if network is None else judge(args, network, found, missing)
     missing.setdefault("rows", f"Left out without the network: {HOW}.")
-    material = report.Material(
-        args.source, machine.processor(), machine.versions(), found, network, judged, missing=missing
-    )
     peak = None if found is None else measured_peak(found, network, missing)
-    page = report.page(dataclasses.replace(material, peak=peak))
+    here = machine.processor(), machine.versions()
+    page = report.page(report.Material(args.source, *here, found, network, judged, peak, missing))
     if not files.written("--output", lambda: write(args.output, page)):
         return 4
     print(f"report: {args.output}")
