@@ -170,6 +170,14 @@ def test_histograms_count_every_weight():
     assert inside(figure)
 
 
+def test_histograms_of_large_and_of_nearly_equal_weights():
+    net = fastnet.Network([4, 2], seed=0)
+    for ends in ((-3e38, 3e38), (1.0, np.nextafter(np.float32(1), 2))):
+        net.W[0][:] = np.resize(ends, (4, 2))
+        (axis,) = pictures.weight_histograms(net).axes
+        assert sum(bar.get_height() for bar in axis.patches) == 8
+
+
 def test_values_of_a_regression():
     y, predicted = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
     (axis,) = pictures.predicted_against_true(y, predicted).axes

@@ -105,7 +105,7 @@ def changed(path, **entries):
 
 
 def test_a_run_with_its_network(report, trained, monkeypatch):
-    monkeypatch.setattr("fastnet.timing.peak.measure", lambda dtype, threads: 1e9)
+    monkeypatch.setattr("fastnet.timing.peak.measure", lambda dtype, threads, bursts: 1e9)
     page = report(trained)
     result = json.loads(trained.read_text())
     accuracy = result["validation"]["accuracy"]
@@ -297,6 +297,8 @@ def test_files_that_are_no_runs(refused, tmp_path, content, words):
 
 def test_other_refusals(refused, tmp_path, trained):
     assert "--output: cannot write no/x.html" in refused(trained, "--output", "no/x.html")
+    (tmp_path / "bare.json").write_text('{"epochs": []}')
+    assert "--data: there is no network to judge" in refused("bare.json", "--data", "rows.npz")
     assert "no option --page" in refused(trained, "--page", "x")
     np.savez(tmp_path / "wide.npz", X=np.zeros((9, 5), np.float32), y=np.arange(9) % 3)
     assert "takes rows of 4 numbers, but those of wide.npz have 5" in refused(trained, "--data", "wide.npz")

@@ -5,6 +5,7 @@ import pytest
 
 import fastnet
 from fastnet import flops, summary
+from fastnet import functions as f
 from fastnet.timing.cases import Case
 
 
@@ -59,6 +60,6 @@ def test_flops_are_counted_once():
 
 def test_large_networks_fit_a_terminal():
     net = fastnet.Network.__new__(fastnet.Network)
-    net.sizes, net.activations, net.dtype = [3072, 4096, 10], (3, 4), np.dtype("float64")
+    net.sizes, net.activations, net.dtype = [3072, 4096, 10], (f.RELU, f.SOFTMAX), np.dtype("float64")
     net._adopt(np.broadcast_to(np.float64(0), (sum((a + 1) * b for a, b in net._shapes()),)))
     assert max(map(len, net.summary().splitlines())) <= 80

@@ -1,7 +1,6 @@
 """fastnet report: a run or a network as one page of HTML."""
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from fastnet.network import Network
     from fastnet.report import Judged, Run
 
+BURSTS = 40  # about a second: the best burst counts, and on a busy machine few find the cores free
 HOW = "fastnet train --save MODEL.npz saves it, and fastnet report MODEL.npz --data NAME|PATH shows it"
 
 
@@ -48,13 +48,13 @@ def run(args: argparse.Namespace) -> int:
         network: Network | None = load_model(args.source)
     else:
         network = network_of(found, args.source, missing)
+    if network is None and args.data is not None:
+        raise UsageError(f"--data: there is no network to judge. {missing['network']}")
     judged = None if network is None else judge(args, network, found, missing)
     missing.setdefault("rows", f"Left out without the network: {HOW}.")
-    material = report.Material(
-        args.source, machine.processor(), machine.versions(), found, network, judged, missing=missing
-    )
     peak = None if found is None else measured_peak(found, network, missing)
-    page = report.page(dataclasses.replace(material, peak=peak))
+    here = machine.processor(), machine.versions()
+    page = report.page(report.Material(args.source, *here, found, network, judged, peak, missing))
     if not files.written("--output", lambda: write(args.output, page)):
         return 4
     print(f"report: {args.output}")
@@ -154,5 +154,5 @@ def measured_peak(run: "Run", network: "Network | None", missing: dict[str, str]
     else:
         from fastnet.timing import peak
 
-        return peak.measure(network.dtype, run.history.threads)
+        return peak.measure(network.dtype, run.history.threads, BURSTS)
     return None

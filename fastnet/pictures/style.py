@@ -2,7 +2,6 @@
 
 import functools
 import io
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
@@ -29,7 +28,7 @@ class Picture(Figure):
     """A Figure that Jupyter shows, also where no backend of pyplot has been chosen."""
 
     def _repr_png_(self) -> bytes:
-        return image(self, "png")
+        return image(self, "png", dpi=100)
 
 
 def styled(draw: Callable[P, Picture]) -> Callable[P, Figure]:
@@ -57,12 +56,11 @@ def panels(
     return figure, axes
 
 
-def image(figure: Figure, form: str) -> bytes:
+def image(figure: Figure, form: str, dpi: int = 200) -> bytes:
     """The bytes of the figure as "png" or "svg"; the same figure gives the same bytes."""
     file = io.BytesIO()
-    with style.context(["default", STYLE]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
+    with style.context(["default", STYLE]):
+        figure.savefig(file, format=form, dpi=dpi, metadata={"Date": None} if form == "svg" else None)
     return file.getvalue()
 
 

@@ -38,7 +38,7 @@ def weight_histograms(net: "Network") -> Picture:
     """How many weights of each layer have which value, from W[l] without the biases."""
     figure, axes = panels(len(net.W), 3, width=2.6, height=2.0)
     for l, (axis, W) in enumerate(zip(axes, net.W, strict=True), 1):
-        values = W.ravel()[:: -(-W.size // SAMPLE)]
+        values = W.ravel()[:: -(-W.size // SAMPLE)].astype(np.float64)  # the bins of float32 may be too narrow for it
         axis.hist(values[np.isfinite(values)], bins=min(BINS, max(5, math.isqrt(W.size))), color=BLUE)
         axis.set_title(f"Layer {l}: {W.shape[0]} x {W.shape[1]}", fontsize=9)
         axis.yaxis.get_major_locator().set_params(integer=True)

@@ -64,7 +64,8 @@ def speed(material: Material) -> Markup | None:
         return section("Speed", facts(found), note(f"Without the share of the machine's FMA peak: {text}."))
     text = (
         "The share counts the multiplications and additions of the dense products and compares them with the peak that "
-        "was measured when this page was made. It exceeds 100% where zeros are skipped."
+        "was measured when this page was made, too low a one if the machine was busy. It exceeds 100% where zeros are "
+        "skipped."
     )
     return section("Speed", facts(found), note(text))
 

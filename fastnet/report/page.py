@@ -48,6 +48,7 @@ footer { padding: 1rem 0; border-top: 1px solid #ccc; color: #555; font-size: .8
   h2 { break-after: avoid; }
   tr, .picture, dl > div { break-inside: avoid; }
   .scroll { overflow: visible; }
+  .picture { width: auto; max-height: 10cm; }
   .pictures .picture { width: 48%; }
   .gallery { grid-template-columns: repeat(8, 1fr); }
 }
