@@ -10,6 +10,7 @@ _OPTIMIZER = "the learning rate belongs to the optimizer: fastnet.train(..., opt
 _CALLBACK = "a callback that returns True ends the run: fastnet.train(..., callbacks=[function of (net, epoch)])"
 _ESTIMATORS = "only the estimators of fastnet.sklearn have it"
 _SIZES = "the sizes come first, as one list: fastnet.Network([784, 64, 10])"
+_ARRAYS = "fastnet.Network.from_arrays(W, b, hidden=, output=) makes a network of weights from elsewhere"
 _TRAIN = "fastnet.train(net, X, y) trains a network"
 
 # By function: keyword that it does not have -> what to write instead.
@@ -89,6 +90,9 @@ ATTRIBUTES = {
     "biases": "they are in net.b",
     "parameters": "they are in net.params",
     "state_dict": "net.save(path) writes a network, fastnet.Network.load(path) reads it",
+    "load_state_dict": _ARRAYS,
+    "set_weights": _ARRAYS,
+    "export": "the words are net.to_onnx(path), net.to_safetensors(path) and net.save(path)",
     "classes_": "the names of the classes, if it has any, are in net.class_names",
 }
 

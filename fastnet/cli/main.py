@@ -12,11 +12,11 @@ import threading
 import warnings
 
 from fastnet import __version__, terminal
-from fastnet.cli import bench, data, evaluate, info, predict, recipe, train
+from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, train
 from fastnet.cli.parser import Parser
 from fastnet.errors import NonFiniteLossError, UsageError
 
-VERBS = (train, evaluate, predict, recipe, data, bench, info)
+VERBS = (train, evaluate, predict, export, recipe, data, bench, info)
 
 
 def build_parser() -> Parser:
