@@ -298,7 +298,7 @@ class Network:
         """What a file says about the network besides its arrays and the names of its classes; JSON can hold it."""
         return {
             "format": FORMAT,
-            "sizes": self.sizes,
+            "sizes": list(self.sizes),
             "hidden": self.hidden,
             "output": self.output,
             "dtype": self.dtype.name,

@@ -112,6 +112,11 @@ def test_an_empty_picture(rng, level, noise):
         prepare(empty, 28)
 
 
+def test_a_very_long_picture_is_refused():
+    with pytest.raises(ValueError, match=r"at most 10000 pixels a side, got 10001"):
+        prepare(np.zeros((1, 10001), np.uint8), 28)
+
+
 def test_odd_drawings():
     dot = np.zeros((40, 60), np.uint8)
     dot[7, 50] = 255

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 BOX, SIDE = 20, 28  # of MNIST
+LONGEST = 10_000  # pixels of a side: no camera's picture is longer, and more would need much memory
 FAINTEST = 24.0  # grey levels that ink differs by from the paper, at least
 WORKED_ON = 1000  # pixels of the longer side; larger pictures are made smaller first
 UNEVEN = 0.15  # of the contrast: paper that differs more than this along the border has shadows
@@ -26,8 +27,10 @@ def prepare(picture: np.ndarray, side: int) -> tuple[np.ndarray, str]:
     picture : uint8 (h, w), dark ink on a light background or light ink on a dark one, whichever the border shows.
 
     Paper with shadows is evened out; Otsu's threshold tells ink from paper, and what is not close to ink is removed.
-    Strokes far thinner than MNIST's are thickened. Raises ValueError if nothing is drawn.
+    Strokes far thinner than MNIST's are thickened. Raises ValueError if nothing is drawn, and on sides over LONGEST.
     """
+    if max(picture.shape) > LONGEST:
+        raise ValueError(f"expected a drawing of at most {LONGEST} pixels a side, got {max(picture.shape)}")
     grey = _within(picture, WORKED_ON)
     light = is_light(picture)
     ink, shadows = _without_paper(255 - grey if light else grey)
