@@ -11,6 +11,7 @@ _PATIENCE = "the word is patience=5, the epochs to wait for a better val_loss; i
 _CLIP = "the word is clip_norm=1.0"
 _DROPOUT = "it belongs to the training: fastnet.train(..., dropout=0.2)"
 _SIZES = "the sizes come first, as one list: fastnet.Network([784, 64, 10])"
+_ARRAYS = "fastnet.Network.from_arrays(W, b, hidden=, output=) makes a network of weights from elsewhere"
 _TRAIN = "fastnet.train(net, X, y) trains a network"
 
 # By function: keyword that it does not have -> what to write instead.
@@ -97,6 +98,9 @@ ATTRIBUTES = {
     "biases": "they are in net.b",
     "parameters": "they are in net.params",
     "state_dict": "net.save(path) writes a network, fastnet.Network.load(path) reads it",
+    "load_state_dict": _ARRAYS,
+    "set_weights": _ARRAYS,
+    "export": "the words are net.to_onnx(path), net.to_safetensors(path) and net.save(path)",
     "classes_": "the names of the classes, if it has any, are in net.class_names",
 }
 

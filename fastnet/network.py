@@ -112,6 +112,49 @@ class Network:
             raise ValueError(f"activation of layers[0], the inputs, must be None, got {rows[0][2]!r}")
         return cls([row[1] for row in rows], hidden=[row[2] for row in rows[1:-1]], output=rows[-1][2], **settings)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        W: Sequence[Any],
+        b: Sequence[Any],
+        *,
+        hidden: Any = "sigmoid",
+        output: str = "softmax",
+        transposed: bool = False,
+        input_scale: float = units.PIXEL,
+        class_names: Sequence[str] | None = None,
+    ) -> "Network":
+        """A network with copies of weights from elsewhere, such as the dense layers of Keras or PyTorch.
+
+        W : for each layer (fan_in, fan_out), as Keras has them; with ``transposed`` (fan_out, fan_in), as the weight of
+            PyTorch's Linear. Nothing is guessed from the shapes. b : for each layer (fan_out,), or None for no bias.
+        hidden, output, input_scale, class_names : as for Network. ``gelu`` is the form by tanh: gelu with
+            approximate=True in Keras, approximate="tanh" in PyTorch.
+
+        The network is float32 where all arrays are so (or float16), else float64. Raises ValueError (TypeError where
+        the kind of object is wrong) that names the array, on shapes that do not fit together, NaN and infinities.
+
+        Of a Keras model with dense layers::
+
+            W, b = zip(*(layer.get_weights() for layer in model.layers if layer.get_weights()))
+            net = Network.from_arrays(W, b, hidden="relu")
+
+        Of a PyTorch model with Linear layers::
+
+            arrays = [parameter.detach().cpu().numpy() for parameter in model.parameters()]
+            net = Network.from_arrays(arrays[::2], arrays[1::2], hidden="relu", transposed=True)
+        """
+        from fastnet.weights import check_layers
+
+        weights, biases = check_layers(W, b, transposed)
+        sizes, dtype = [len(weights[0]), *map(len, biases)], weights[0].dtype
+        network = cls(
+            sizes, hidden=hidden, output=output, dtype=dtype, seed=0, input_scale=input_scale, class_names=class_names
+        )
+        for view, array in zip(network.W + network.b, weights + biases, strict=True):
+            view[:] = array
+        return network
+
     @property
     def input_scale(self) -> float:
         """What integers in X are worth: they count in units of it (see `fastnet.data.arrays.in_units`)."""
@@ -129,6 +172,11 @@ class Network:
     @class_names.setter
     def class_names(self, names: Sequence[str] | None) -> None:
         self._class_names = None if names is None else self._check_names(names)
+
+    @property
+    def trained_on(self) -> units.Inputs | None:
+        """The kind and the largest magnitude of the inputs trained on; None where that is not known."""
+        return self._trained_on
 
     @property
     def is_regression(self) -> bool:
@@ -247,6 +295,22 @@ class Network:
 
         return summary.text(self)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The parameters by the names that they have in files: W0, W1, ..., b0, b1, ...; views, not copies."""
+        return {f"W{l}": W for l, W in enumerate(self.W)} | {f"b{l}": b for l, b in enumerate(self.b)}
+
+    def description(self) -> dict[str, Any]:
+        """What a file says about the network besides its arrays and the names of its classes; JSON can hold it."""
+        return {
+            "format": FORMAT,
+            "sizes": list(self.sizes),
+            "hidden": self.hidden,
+            "output": self.output,
+            "dtype": self.dtype.name,
+            "input_scale": self.input_scale,
+            "trained_on": None if self._trained_on is None else asdict(self._trained_on),
+        }
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the network as .npz: W0, b0, W1, ..., class_names if it has any, and a JSON description.
 
@@ -254,20 +318,46 @@ class Network:
         """
         from fastnet.files import replacing
 
-        arrays = {f"W{l}": W for l, W in enumerate(self.W)} | {f"b{l}": b for l, b in enumerate(self.b)}
-        about = {
-            "format": FORMAT,
-            "sizes": self.sizes,
-            "hidden": self.hidden,
-            "output": self.output,
-            "dtype": self.dtype.name,
-            "input_scale": self.input_scale,
-            "trained_on": None if self._trained_on is None else asdict(self._trained_on),
-        }
+        arrays = self.arrays()
         if self.class_names is not None:
             arrays["class_names"] = np.array(self.class_names)
         with replacing(path) as file:
-            np.savez(file, fastnet=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+            np.savez(file, fastnet=np.array(json.dumps(self.description())), **arrays)  # type: ignore[arg-type]
+
+    def to_onnx(self, path: str | os.PathLike, *, inputs: str | None = None) -> None:
+        """Write the network as an ONNX model (opset 9), for runtimes in any language. Needs the extra ``export``.
+
+        The model takes X (batch, d), any number of rows. It gives probabilities (batch, k) and classes (batch,) int64;
+        a regression gives values (batch, k). They are of the network's dtype. The metadata hold the description that
+        `save` writes, as ``fastnet``, and the class_names, both as JSON.
+
+        inputs : type of X, "uint8" or "int64" for integers, which the model multiplies by input_scale, "float32" or
+            "float64" for floats, which it uses as they are. None takes what the network was trained on: uint8 after
+            pixels, int64 after other integers, otherwise (or where it is not known) floats of the network's dtype.
+
+        The same network gives the same bytes. A failed write leaves no half file. Raises ImportError without onnx,
+        ValueError on other ``inputs`` and on parameters beyond 2 GiB, which ONNX files cannot hold.
+        """
+        from fastnet.exporting.graph import onnx_bytes
+        from fastnet.files import replacing
+
+        content = onnx_bytes(self, inputs)
+        with replacing(path) as file:
+            file.write(content)
+
+    def to_safetensors(self, path: str | os.PathLike) -> None:
+        """Write the network as safetensors: W0, b0, W1, ... as in the .npz of `save`. Needs the extra ``export``.
+
+        The metadata entry ``fastnet`` holds the description and class_names as JSON. `from_arrays` makes a network of
+        such arrays again. The same network gives the same bytes. A failed write leaves no half file. Raises
+        ImportError without safetensors.
+        """
+        from fastnet.exporting.tensors import safetensors_bytes
+        from fastnet.files import replacing
+
+        content = safetensors_bytes(self)
+        with replacing(path) as file:
+            file.write(content)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Network":

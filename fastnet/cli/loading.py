@@ -50,14 +50,24 @@ def load_rows(source: str, network: "Network", model: str) -> "Dataset":
 
     model : the file that the network came from, for the UsageError.
     """
+    dataset = test_rows(source)
+    check_width(dataset, network, model)
+    return dataset
+
+
+def test_rows(source: str) -> "Dataset":
+    """Return the test set of a data set, or its only set."""
     from fastnet.data import load_data
 
     train, test = load_data(source)
-    dataset = train if test is None else test
+    return train if test is None else test
+
+
+def check_width(dataset: "Dataset", network: "Network", model: str) -> None:
+    """Raise UsageError if the rows of a set do not fit the network of a file."""
     width = dataset.X.shape[1]
     if width != network.sizes[0]:
-        raise UsageError(f"{model} takes rows of {network.sizes[0]} numbers, but those of {source} have {width}")
-    return dataset
+        raise UsageError(f"{model} takes rows of {network.sizes[0]} numbers, but those of {dataset.name} have {width}")
 
 
 def load_model(path: str) -> "Network":

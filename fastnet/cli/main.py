@@ -12,11 +12,11 @@ import threading
 import warnings
 
 from fastnet import __version__, terminal
-from fastnet.cli import bench, data, evaluate, info, predict, recipe, report, train
+from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train
 from fastnet.cli.parser import Parser
 from fastnet.errors import NonFiniteLossError, UsageError
 
-VERBS = (train, evaluate, predict, report, recipe, data, bench, info)
+VERBS = (train, evaluate, predict, report, export, recipe, data, bench, info)
 
 
 def build_parser() -> Parser:

@@ -32,7 +32,7 @@ def check_rows(X: Any, *, width: int | None = None, name: str = "X") -> np.ndarr
     """
     if X is not None:
         _refuse_text_columns(X, name)
-    X = _numbers(X, name)
+    X = as_numbers(X, name)
     if X.ndim == 3:
         if 0 in X.shape:
             raise ValueError(f"{name} must have at least one row and one column, got shape {X.shape}")
@@ -79,7 +79,7 @@ def check_labels(y: Any, n: int, n_classes: int | None = None, name: str = "y") 
     y : array-like of whole numbers (n,) or (n, 1), or one-hot rows (n, k) or (n, k, 1).
     n_classes : labels must be 0 <= y < n_classes, one-hot rows n_classes wide; None takes any class from 0 on.
     """
-    y = _squeezed(_numbers(y, name, LABELS_HINT), n, name)
+    y = _squeezed(as_numbers(y, name, LABELS_HINT), n, name)
     if y.ndim == 2:
         if n_classes is not None and y.shape[1] != n_classes:
             raise ValueError(f"{name} must have one column per class ({n_classes}) or one in all, got shape {y.shape}")
@@ -100,7 +100,7 @@ def check_targets(y: Any, n: int, k: int, name: str = "y") -> np.ndarray:
     shape (n, k) or (n, k, 1) as C-contiguous float32 or float64 (n, k). With k = 1 there are no labels: y is (n,) or
     (n, 1) and (n, 1) is returned.
     """
-    y = _squeezed(_numbers(y, name, LABELS_HINT), n, name)
+    y = _squeezed(as_numbers(y, name, LABELS_HINT), n, name)
     if k == 1 and y.ndim == 1:
         y = y.reshape(n, 1)
     if y.ndim == 1:
@@ -128,8 +128,7 @@ def check_finite(a: np.ndarray, name: str) -> None:
             row, column = np.unravel_index(np.argmin(finite), finite.shape)
             value = a[start + row, column]
             raise ValueError(
-                f"{name} must be finite, got {value} in row {start + row}, column {column}: "
-                "replace or remove such rows"
+                f"{name} must be finite, got {value} in row {start + row}, column {column}: replace or remove such rows"
             )
 
 
@@ -147,7 +146,7 @@ def _refuse_text_columns(X: Any, name: str) -> None:
         )
 
 
-def _numbers(a: Any, name: str, text_hint: str = "") -> np.ndarray:
+def as_numbers(a: Any, name: str, text_hint: str = "") -> np.ndarray:
     """Any array-like of real numbers as a plain ndarray in native byte order; no copy if it is one.
 
     text_hint : what the error says besides where it is text.

@@ -28,7 +28,7 @@ class Dataset:
     image_shape : (h, w) with h * w = d, or None.
     synthetic : True if fastnet drew the samples itself.
     class_names : n_classes printable strings, or None where the labels have no other names than their numbers.
-    file_names : n strings, of a folder of pictures without classes; else None.
+    file_names : n strings, of a folder of pictures: paths within it, like even/07.png or 07.png; else None.
     """
 
     X: np.ndarray
@@ -47,6 +47,16 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def rows(self, chosen: "slice | np.ndarray") -> "Dataset":
+        """The set of some of the rows, by a slice or by their numbers."""
+        y, names = self.y, self.file_names
+        return replace(
+            self,
+            X=self.X[chosen],
+            y=None if y is None else y[chosen],
+            file_names=None if names is None else tuple(names[i] for i in np.arange(len(names))[chosen]),
+        )
 
     def __repr__(self) -> str:
         n, d = self.X.shape

@@ -83,14 +83,18 @@ def show(dataset: Dataset, index: int) -> str:
         raise data_error(dataset.name, f"expected an index from 0 to {n - 1}, got {index}")
     if dataset.image_shape is None:
         raise data_error(dataset.name, f"expected images, got rows of {d} numbers without the shape of an image")
-    step = -(-dataset.image_shape[1] // WIDEST)
-    image = dataset.X[index].reshape(dataset.image_shape)[::step, ::step].astype(np.float64)
+    title = f"{dataset.name}, sample {index} of {n}: {_label(dataset, index)}"
+    return f"{title}\n{drawn(dataset.X[index].reshape(dataset.image_shape))}"
+
+
+def drawn(image: np.ndarray) -> str:
+    """An image (h, w) of integers or floats as lines of text."""
+    step = -(-image.shape[1] // WIDEST)
+    image = image[::step, ::step].astype(np.float64)
     low, high = image.min(), image.max()
     shade = (image - min(low, 0)) / max(high - min(low, 0), 1e-30) * (len(SHADES) - 1)
     # Two characters for a pixel: letters are about twice as high as wide.
-    rows = ["".join(2 * SHADES[s] for s in np.ceil(row - 1e-9).astype(int)).rstrip() for row in shade]
-    label = _label(dataset, index)
-    return "\n".join([f"{dataset.name}, sample {index} of {n}: {label}", *rows])
+    return "\n".join("".join(2 * SHADES[s] for s in np.ceil(row - 1e-9).astype(int)).rstrip() for row in shade)
 
 
 def _label(dataset: Dataset, index: int) -> str:

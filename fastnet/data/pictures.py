@@ -1,7 +1,8 @@
 """Pictures: one file, a folder of them, or folders with a subfolder for each class.
 
 Everything becomes 8-bit grey: colours by their luminance, 16-bit grey by its upper half, and what is transparent as it
-looks on white. A UserWarning says how many pictures had colours or transparent pixels.
+looks on white. Photos are turned as their EXIF orientation says. A UserWarning says how many pictures had colours or
+transparent pixels.
 """
 
 import os
@@ -53,7 +54,7 @@ def load_picture_folder(folder: Path) -> tuple[Dataset, Dataset | None]:
     if not parts:
         files = _pictures(folder)
         _tell_of_unread([folder])
-        return _unlabelled(files, folder, tuple(file.name for file in files)), None
+        return _unlabelled(files, folder, _names(files, folder)), None
     if "test" not in parts and "validation" in parts and "train" in parts:
         parts["test"] = parts.pop("validation")
     classes = numbered(path.name for part in parts.values() for path in _classes(part))
@@ -67,9 +68,15 @@ def _labelled(folders: list[Path], name: Path, labels: dict[str, int], class_nam
     places = [path for folder in folders for path in _classes(folder)]
     _tell_of_unread(places)
     found = [(file, labels[path.name]) for path in places for file in _pictures(path)]
-    X = _Reader(name).read([file for file, _ in found])
+    files = [file for file, _ in found]
     y = np.array([label for _, label in found])
-    return make_dataset(X, y, name, n_classes=len(labels), class_names=class_names)
+    X, names = _Reader(name).read(files), _names(files, name)
+    return make_dataset(X, y, name, n_classes=len(labels), class_names=class_names, file_names=names)
+
+
+def _names(files: list[Path], folder: Path) -> tuple[str, ...]:
+    """The paths of files within a folder, with slashes on every system."""
+    return tuple(file.relative_to(folder).as_posix() for file in files)
 
 
 def _unlabelled(files: list[Path], name: Path, file_names: tuple[str, ...] | None = None) -> Dataset:
@@ -81,6 +88,7 @@ class _Reader:
 
     def __init__(self, name: Path):
         self.pil = needed("PIL.Image", "pillow", name, "a picture")
+        self.turned = needed("PIL.ImageOps", "pillow", name, "a picture").exif_transpose
         self.coloured = self.transparent = 0
 
     def read(self, files: list[Path]) -> np.ndarray:
@@ -114,7 +122,7 @@ class _Reader:
                 with self.pil.open(path, formats=FORMATS) as image:
                     if image.width * image.height > LARGEST:
                         raise ValueError(f"expected at most {LARGEST} pixels, got {image.width}x{image.height}")
-                    return self._levels(image)
+                    return self._levels(self.turned(image))
         except Exception as error:
             # Pillow raises many kinds of errors on damaged files
             raise data_error(path, f"damaged picture ({error})") from None

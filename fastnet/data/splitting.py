@@ -31,13 +31,13 @@ def split(dataset: Dataset, amount: int | float, *, seed: int, shuffle: bool = T
     """
     n_held = held_out_rows(len(dataset), amount)
     if not shuffle:
-        return _rows(dataset, slice(None, -n_held)), _rows(dataset, slice(-n_held, None))
+        return dataset.rows(slice(None, -n_held)), dataset.rows(slice(-n_held, None))
     rng = np.random.default_rng([seed, STREAM])
     mapped = private_map(dataset.X)
     if mapped is not None:
         return split_mapped(replace(dataset, X=mapped), n_held, rng)
     kept, held = draw(len(dataset), n_held, rng, None if dataset.holds_values else dataset.y)
-    return _rows(dataset, kept), _rows(dataset, held)
+    return dataset.rows(kept), dataset.rows(held)
 
 
 def draw(n: int, n_held: int, rng: np.random.Generator, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ def split_mapped(dataset: Dataset, n_held: int, rng: np.random.Generator) -> tup
     out = np.zeros(len(X), bool)
     out[held] = True
     holes, movers = held[held < end], end + np.flatnonzero(~out[end:])
-    validation = _rows(dataset, held)
+    validation = dataset.rows(held)
     y = y.copy()
     X[holes], y[holes] = X[movers], y[movers]
     return replace(dataset, X=X[:end], y=y[:end]), validation
@@ -113,8 +113,3 @@ def private_map(X: np.ndarray) -> np.ndarray | None:
     if not (whole and X.flags.c_contiguous):
         return None
     return np.asarray(np.memmap(base.filename, X.dtype, "c", base.offset, X.shape))
-
-
-def _rows(dataset: Dataset, rows: slice | np.ndarray) -> Dataset:
-    assert dataset.y is not None
-    return replace(dataset, X=dataset.X[rows], y=dataset.y[rows])
