@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastnet.augmentation import Augment
     from fastnet.callbacks import Log, TensorBoard
+    from fastnet.checkpoints import Checkpoint
     from fastnet.data import Dataset, load_data
     from fastnet.engine.warm import warmup
     from fastnet.errors import DataError, DivergenceWarning, NonFiniteLossError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.range_test import RangeTest, find_lr
-    from fastnet.training import train
+    from fastnet.training import resume, train
 
 __version__ = "0.2.0.dev0"
 
@@ -22,6 +23,7 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "Adam": "optimizers",
     "Augment": "augmentation",
+    "Checkpoint": "checkpoints",
     "DataError": "errors",
     "Dataset": "data",
     "DivergenceWarning": "errors",
@@ -41,6 +43,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
     "load_data": "data",
+    "resume": "training",
     "train": "training",
     "warmup": "engine.warm",
 }
@@ -49,6 +52,7 @@ __all__ = [
     "SGD",
     "Adam",
     "Augment",
+    "Checkpoint",
     "DataError",
     "Dataset",
     "DivergenceWarning",
@@ -67,6 +71,7 @@ __all__ = [
     "confusion_matrix",
     "find_lr",
     "load_data",
+    "resume",
     "train",
     "warmup",
 ]

@@ -311,6 +311,15 @@ class Network:
             "trained_on": None if self._trained_on is None else asdict(self._trained_on),
         }
 
+    @classmethod
+    def from_description(cls, about: dict[str, Any], class_names: Sequence[str] | None = None) -> "Network":
+        """A network of that `description`, whose parameters are zero."""
+        network = cls.__new__(cls)
+        network._describe(about)
+        network._adopt(np.zeros(sum((a + 1) * b for a, b in network._shapes()), network.dtype))
+        network.class_names = class_names
+        return network
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the network as .npz: W0, b0, W1, ..., class_names if it has any, and a JSON description.
 

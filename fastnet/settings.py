@@ -161,7 +161,7 @@ def make_optimizer(args: argparse.Namespace) -> "Optimizer":
 
 def make_progress(args: argparse.Namespace, network: "Network", rows: int, held_out: str) -> "Progress":
     """What prints the course of a run on ``rows`` rows; held_out : what the rows are called that it evaluates on."""
-    from fastnet.training import progress_of
+    from fastnet.driver.run import progress_of
 
     return progress_of(network, args.epochs, rows, held_out, backend=args.backend, threads=args.threads)
 

@@ -1,30 +1,19 @@
-"""The public face of training: checks, and the objects that a run is made of."""
+"""The public face of training: `train`, and `resume` for a run that was kept."""
 
-import contextlib
-import reprlib
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
-from fastnet import flops
-from fastnet import functions as f
-from fastnet.augmentation import Augment, parse
-from fastnet.backends import Backend
+from fastnet.augmentation import Augment
 from fastnet.callbacks import Callback
-from fastnet.data.arrays import check_rows
-from fastnet.driver.batches import Batches
-from fastnet.driver.course import Course
-from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
-from fastnet.driver.weights import row_weights
-from fastnet.errors import DivergenceWarning, one_of, warn, whole
+from fastnet.checkpoints import Checkpoint, checkpoints, read_newest
+from fastnet.driver.recording import decoded
+from fastnet.driver.run import SETTINGS, Run
+from fastnet.errors import whole
 from fastnet.hints import hinted
 from fastnet.history import Epoch, History
-from fastnet.network import Network, check_pair
+from fastnet.network import Network
 from fastnet.optimizers import Optimizer
-from fastnet.progress import Progress
 from fastnet.schedules import Schedule
 
 
@@ -60,6 +49,7 @@ def train(
     class_weight: Any = None,
     sample_weight: Any = None,
     augment: Augment | str | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k); of a regression with one output (n,).
 
@@ -84,104 +74,61 @@ def train(
         these weights.
     augment : images are shifted and rotated at random each time that they are trained on: a fastnet.Augment, or
         a text like "shift=2,rotate=10".
+    checkpoint : where and how often to keep the state of the run, for `fastnet.resume`.
 
     Raises ValueError or TypeError on bad arguments, NonFiniteLossError when the run diverges; the network is then as it
     was after its last finite epoch. After Ctrl-C it holds the weights reached. Warns with DivergenceWarning of a run
     that ended finite but diverged, and with UserWarning of an X in units that look wrong.
     """
-    name = check_pair(net, loss)
-    measured = measures(net, validation is not None, evaluate_train)
-    steering = Steering(
-        epochs, optimizer, schedule, warmup, l2, weight_decay, patience, min_delta, monitor, time_limit, shuffle,
-        callbacks, measured,
+    given = locals()
+    run = Run(
+        net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
+        threads=threads, callbacks=callbacks, progress=progress,
     )  # fmt: skip
-    batch_size, threads = whole("batch_size", batch_size), None if threads is None else whole("threads", threads)
-    one_of("backend", backend, ("numba", "reference"))
-    smoothing = smoothing_for(name, label_smoothing)
-    task = {"dropout": dropout_rates(dropout, len(net.sizes) - 2), "max_norm": norm_limit(clip_norm)}
-    augment = _augment(augment, np.shape(X)[1:], net.sizes[0])
-    given = check_rows(X, width=net.sizes[0])
-    X = net.check_inputs(given)
-    y = net.check_targets(y, len(X), name)
-    weight = row_weights(y, net.sizes[-1], class_weight, sample_weight, net.dtype)
-    net.note_training_inputs(given)
-    held_out = None if validation is None else _held_out(net, validation, name)
-    if progress is True:
-        progress = progress_of(net, steering.epochs, len(X), backend=backend, threads=threads)
-
-    with _reported_compilation(progress, backend):
-        compute, rng = Backend(backend, net, f.LOSSES[name], threads), np.random.default_rng(seed)
-        seed = int(rng.integers(2**31)) if augment or np.any(task["dropout"]) else 0
-        batches = Batches(len(X), batch_size, weight)
-        stepper = compute.stepper(
-            X, y, rule=steering.optimizer.rule, batch_size=batches.size, weight=weight, smoothing=smoothing,
-            augment=augment, seed=seed, **task,
-        )  # fmt: skip
-        evaluators = {} if held_out is None else {"val": compute.evaluator(*held_out)}
-        if evaluate_train:
-            evaluators["train"] = compute.evaluator(X, y)
-        if progress:
-            progress.begin()
-        stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
-        course = Course(net, stepper, batches, steering, rng, evaluators, progress)
-        try:
-            history = course.run()
-        finally:
-            if progress:
-                progress.end()
-    history.threads = compute.threads
-    if verdict := course.watch.verdict(y, f.LOSSES[name], net.sizes[-1], weight, smoothing):
-        text, history.diverged = verdict
-        warn(text, DivergenceWarning if history.diverged else UserWarning)
-    return history
+    if checkpoint is not None and checkpoints(checkpoint.folder):
+        raise ValueError(
+            f"checkpoint: {checkpoint.folder} holds checkpoints of a run already: go on with it by fastnet.resume, or "
+            "choose another folder"
+        )
+    return run.train(seed, checkpoint)
 
 
-def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None:
-    """``augment`` with the shape of the images: its own, or that of X (n, height, width)."""
-    if augment is None:
-        return None
-    found = parse(augment) if isinstance(augment, str) else augment
-    if not isinstance(found, Augment):
-        raise TypeError(f'augment must be a fastnet.Augment or a text like "shift=2,rotate=10", got {augment!r}')
-    if found.shape is None and len(shape) == 2 and min(shape) > 1:
-        found = replace(found, shape=shape)
-    return found.for_width(width)
+def resume(
+    folder: str | os.PathLike,
+    X: Any,
+    y: Any,
+    *,
+    validation: tuple[Any, Any] | None = None,
+    sample_weight: Any = None,
+    more_epochs: int = 0,
+    schedule: Callable[[float], float] | None = None,
+    threads: int | None = None,
+    callbacks: Callback | Callable[[Network, Epoch], Any] | Iterable[Any] = (),
+    progress: Any = False,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Network, History]:
+    """Go on with a run from its newest checkpoint, to the bits that it would have ended with.
 
+    folder : that of its `Checkpoint`. X, y, validation, sample_weight : the same as for `fastnet.train`.
+    more_epochs : beyond those that the run was to have; a finished run goes on then. schedule : needed where it is a
+        function, which no file holds. threads, callbacks, progress : as for `fastnet.train`.
+    checkpoint : how often to keep the state from now on; None is after every epoch in the same folder.
 
-def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """The validation rows and their targets."""
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        got = f"{len(validation)} items" if isinstance(validation, tuple | list) else reprlib.repr(validation)
-        got = " ".join(got.split())
-        raise TypeError(f"validation must be a pair (X, y) of rows to evaluate on, got {got}: split the rows first")
-    X = net.check_inputs(validation[0], "validation[0]")
-    return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
-
-
-def progress_of(
-    net: Network, epochs: int, rows: int, held_out: str = "validation", *, backend: str, threads: int | None
-) -> Progress:
-    """What prints the course of a run on ``rows`` rows to stdout. held_out : what the validation rows are called."""
-    work = sum(flops.training(net.sizes)) if backend == "numba" else None
-    return Progress(sys.stdout, epochs, rows, held_out, work, net.dtype, threads)
-
-
-@contextlib.contextmanager
-def _reported_compilation(progress: Any, backend: str) -> Iterator[None]:
-    """Tell ``progress`` once when a kernel has to be compiled."""
-    if not progress or backend != "numba":
-        yield
-        return
-    from fastnet.kernels.compile.cache import listeners
-
-    def once(kernel):
-        with contextlib.suppress(ValueError):  # another thread was first
-            listeners.remove(once)
-            progress.compiling()
-
-    listeners.append(once)
-    try:
-        yield
-    finally:
-        if once in listeners:
-            listeners.remove(once)
+    Returns the network and the History of the whole run. Raises DataError where there is no good checkpoint, where it
+    is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
+    """
+    values, arrays = read_newest(folder)
+    net = Network.from_description(values["network"], values["class_names"])
+    settings, state = decoded(values["settings"], schedule), values["state"]
+    if more_epochs:
+        settings["epochs"] += whole("more_epochs", more_epochs)
+        state["history"]["stopped"] = None
+    elif state["history"]["stopped"] == "time_limit":
+        state["history"]["stopped"] = None
+    run = Run(
+        net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
+        progress=progress,
+    )  # fmt: skip
+    if checkpoint is None:
+        checkpoint = Checkpoint(folder, about=values["about"])
+    return net, run.train(None, checkpoint, (values, arrays))

@@ -289,7 +289,7 @@ def test_json_of_a_run(train, folder, tmp_path):
     assert train("--json", str(path), "--evaluate-train", "--hidden", "5,4", "--l2", "0.01", "--quiet") == 0
     content = json.loads(path.read_text())
     found = {"config", "epochs", "test", "rows", "diverged", "threads", "threading_layer", "versions", "data"}
-    found |= {"stopped", "best_epoch", "saved"}
+    found |= {"stopped", "best_epoch", "saved", "machine"}
     assert set(content) == found
     assert content["rows"]["validation"] == 0
     assert content["rows"]["train"] > 0 < content["rows"]["test"]

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fastnet.network import Network
     from fastnet.report import Judged, Run
 
-BURSTS = 40  # about a second: the best burst counts, and on a busy machine few find the cores free
 HOW = "fastnet train --save MODEL.npz saves it, and fastnet report MODEL.npz --data NAME|PATH shows it"
 
 
@@ -152,7 +151,7 @@ def measured_peak(run: "Run", network: "Network | None", missing: dict[str, str]
     elif run.machine != machine.processor():
         missing["peak"] = "the run was on another kind of machine than this one"
     else:
-        from fastnet.timing import peak
+        from fastnet.engine.peak import best_known
 
-        return peak.measure(network.dtype, run.history.threads, BURSTS)
+        return best_known(network.dtype, run.history.threads)
     return None

@@ -202,5 +202,6 @@ def content(
         "threads": history.threads,
         "threading_layer": machine.threading()["threading_layer"] if args.backend == "numba" else None,
         "versions": machine.versions(),
+        "machine": machine.processor(),
         "data": loading.facts(data),
     }

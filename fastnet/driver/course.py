@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastnet import functions as f
+from fastnet.checkpoints import Keeper
 from fastnet.divergence import Watch
 from fastnet.driver.batches import Batches
 from fastnet.driver.loop import Guide, Loop
+from fastnet.driver.state import state_of
 from fastnet.driver.steering import Steering
 from fastnet.errors import NonFiniteLossError
 from fastnet.history import Epoch, History, Step
@@ -35,9 +37,10 @@ class Course(Guide):
         rng: np.random.Generator,
         evaluators: dict[str, Evaluate],
         progress: Any,
+        keeper: Keeper | None = None,
     ):
         self.net, self.stepper, self.batches, self.steering = net, stepper, batches, steering
-        self.rng, self.evaluators, self.progress = rng, evaluators, progress
+        self.rng, self.evaluators, self.progress, self.keeper = rng, evaluators, progress, keeper
         self.loop = Loop(stepper, batches, self)
         self.history, self.watch = History(), Watch()
         self.before, self.rng_state = 0, rng.bit_generator.state  # steps and state at the beginning of the epoch
@@ -53,7 +56,12 @@ class Course(Guide):
         """Train, and leave the network with its last weights, or with its best where somebody waits for better ones."""
         if self.steering.time_limit is not None:
             self.deadline = time.monotonic() + self.steering.time_limit
-        self.loop.run(self.steering.epochs - len(self.history))
+        try:
+            if self.history.stopped is None:
+                self.loop.run(self.steering.epochs - len(self.history))
+        except (KeyboardInterrupt, SystemExit):
+            self._save()
+            raise
         if self.best is not None:
             self.net.params[:] = self.best
         return self.history
@@ -95,7 +103,10 @@ class Course(Guide):
         if self.steppers and self._called_within(losses):
             self.history.stopped = "callback"
         elif time.monotonic() >= self.deadline:
+            self._save()  # as it would be without a limit: who goes on with the run goes on within this epoch
             self.history.stopped = "time_limit"
+        elif self.keeper is not None and self.keeper.is_due():
+            self._save()
         return self.history.stopped is not None
 
     def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
@@ -111,7 +122,15 @@ class Course(Guide):
             self.progress.epoch(record)
         if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
             self.history.stopped = "callback"
-        return self.history.stopped is not None
+        ended = self.history.stopped is not None
+        if self.history.stopped != "time_limit" and self._is_due(record.epoch, ended):
+            self._save()
+        return ended
+
+    def _is_due(self, epoch: int, ended: bool) -> bool:
+        """Whether to keep the state at the end of this epoch."""
+        last = ended or epoch == self.steering.epochs
+        return self.keeper is not None and (last or self.keeper.is_due(epoch))
 
     def _record(self, record: Epoch, losses: np.ndarray) -> None:
         """All that an epoch changes, so that the next one can begin."""
@@ -162,6 +181,11 @@ class Course(Guide):
             if np.isfinite(self.net.params).all():
                 self.finite[:] = self.net.params
         return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+
+    def _save(self) -> None:
+        if self.keeper is not None:
+            self.stepper.store()
+            self.keeper.save(self.done, *state_of(self))
 
     def _fail(self, step: int) -> None:
         self.net.params[:] = self.finite

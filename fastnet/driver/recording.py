@@ -1,0 +1,52 @@
+"""Settings of a run as values for JSON, and back."""
+
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnet import optimizers, schedules
+from fastnet.augmentation import Augment
+from fastnet.errors import DataError
+
+KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (optimizers.SGD, optimizers.Momentum, optimizers.Adam, *schedules.NAMES.values(), Augment)
+}
+FUNCTION = "a function, which a file cannot hold"
+
+
+def encoded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of `fastnet.train` for JSON. A schedule that is a function is but noted."""
+    return {name: _encoded(value) for name, value in settings.items()}
+
+
+def _encoded(value: Any) -> Any:
+    if is_dataclass(value) and type(value).__name__ in KINDS:
+        return {"kind": type(value).__name__, **asdict(value)}  # type: ignore[arg-type]
+    if callable(value) or isinstance(value, schedules.Function | schedules.Warmup):
+        return FUNCTION
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {"kind": "dict", "items": [[_encoded(k), _encoded(v)] for k, v in value.items()]}
+    return [_encoded(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def decoded(settings: dict[str, Any], schedule: Any) -> dict[str, Any]:
+    """What `encoded` gave, as settings again. ``schedule`` : the function, where the run has one."""
+    found = {name: _decoded(value) for name, value in settings.items()}
+    if found["schedule"] == FUNCTION:
+        if schedule is None:
+            raise DataError("the schedule of this run is a function, which no file holds: pass schedule= again")
+        found["schedule"] = schedule
+    return found
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if value["kind"] == "dict":
+        return {key: _decoded(item) for key, item in value["items"]}
+    fields = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "kind"}
+    return KINDS[value["kind"]](**fields)

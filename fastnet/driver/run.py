@@ -1,0 +1,205 @@
+"""A run of `fastnet.train`: its settings and data, checked, and the objects that it is made of."""
+
+import contextlib
+import reprlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastnet import flops
+from fastnet import functions as f
+from fastnet.augmentation import Augment, parse
+from fastnet.backends import Backend
+from fastnet.checkpoints import Checkpoint, Keeper
+from fastnet.data.arrays import check_rows
+from fastnet.driver.batches import Batches
+from fastnet.driver.course import Course
+from fastnet.driver.fingerprint import fingerprint
+from fastnet.driver.recording import encoded
+from fastnet.driver.state import Arrays, restore
+from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
+from fastnet.driver.weights import row_weights
+from fastnet.errors import DataError, DivergenceWarning, one_of, warn, whole
+from fastnet.history import History
+from fastnet.network import Network, check_pair
+from fastnet.progress import Progress
+
+
+class Run:
+    """One run, new or gone on with.
+
+    settings : those of `fastnet.train` that decide on the result, by its names. The other arguments are its arguments.
+    state : of the run to go on with, as a checkpoint holds it.
+    """
+
+    def __init__(
+        self, net: Network, X: Any, y: Any, settings: dict[str, Any], *, validation: Any, sample_weight: Any,
+        threads: Any, callbacks: Any, progress: Any,
+    ):  # fmt: skip
+        self.net, self.settings, self.progress = net, settings, progress
+        self.loss = check_pair(net, settings["loss"])
+        self.steering = Steering(
+            measured=measures(net, validation is not None, settings["evaluate_train"]), callbacks=callbacks,
+            **{name: settings[name] for name in STEERING},
+        )  # fmt: skip
+        self.threads = None if threads is None else whole("threads", threads)
+        self.task = self._task(np.shape(X)[1:])
+        self._take(X, y, validation, sample_weight)
+        self.batches = Batches(len(self.X), whole("batch_size", settings["batch_size"]), self.weight)
+        if progress is True:
+            work = (self.steering.epochs, len(self.X))
+            self.progress = progress_of(net, *work, backend=settings["backend"], threads=threads)
+
+    def _task(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """The settings of the stepper; X has rows of this shape."""
+        settings, net = self.settings, self.net
+        one_of("backend", settings["backend"], ("numba", "reference"))
+        return {
+            "rule": self.steering.optimizer.rule,
+            "dropout": dropout_rates(settings["dropout"], len(net.sizes) - 2),
+            "max_norm": norm_limit(settings["clip_norm"]),
+            "smoothing": smoothing_for(self.loss, settings["label_smoothing"]),
+            "augment": _augment(settings["augment"], shape, net.sizes[0]),
+        }
+
+    def _take(self, X: Any, y: Any, validation: Any, sample_weight: Any) -> None:
+        """Check the data."""
+        net = self.net
+        given = check_rows(X, width=net.sizes[0])
+        self.X = net.check_inputs(given)
+        self.y = net.check_targets(y, len(self.X), self.loss)
+        self.weight = row_weights(self.y, net.sizes[-1], self.settings["class_weight"], sample_weight, net.dtype)
+        net.note_training_inputs(given)
+        self.held_out = None if validation is None else _held_out(net, validation, self.loss)
+
+    def train(
+        self, seed: Any, checkpoint: Checkpoint | None = None, state: tuple[dict[str, Any], Arrays] | None = None
+    ) -> History:
+        """Train, from ``seed`` or from a state of the same run."""
+        print_to, values = self.progress, None if state is None else state[0]
+        with _reported_compilation(print_to, self.settings["backend"]):
+            compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads)
+            rng = np.random.default_rng(seed) if values is None else _generator(values["state"]["random"])
+            if values is not None:
+                self.task["seed"] = values["task_seed"]
+            elif self.task["augment"] or np.any(self.task["dropout"]):
+                self.task["seed"] = int(rng.integers(2**31))
+            keeper = self._keeper(checkpoint, values)
+            course = self._course(compute, rng, keeper)
+            if state is not None:
+                restore(course, state[0]["state"], state[1])
+            try:
+                history = course.run()
+            finally:
+                if print_to:
+                    print_to.end()
+        history.threads = compute.threads
+        self._judge(course)
+        return history
+
+    def _keeper(self, checkpoint: Checkpoint | None, values: dict[str, Any] | None) -> Keeper | None:
+        """What writes checkpoints; ``values`` are those of the checkpoint that the run goes on from."""
+        if checkpoint is None and values is None:
+            return None
+        data = fingerprint(self.X, self.y, self.weight, *(self.held_out or (None, None)))
+        if values is not None and values["data"] != data:
+            raise DataError("these are other data than the run was trained on: pass the same X, y and validation")
+        if checkpoint is None:
+            return None
+        run = {
+            "network": self.net.description(),
+            "class_names": self.net.class_names,
+            "settings": encoded(self.settings),
+            "task_seed": self.task.get("seed", 0),
+            "data": data,
+            "about": checkpoint.about,
+        }
+        return Keeper(checkpoint, run)
+
+    def _course(self, compute: Backend, rng: np.random.Generator, keeper: Keeper | None) -> Course:
+        stepper = compute.stepper(self.X, self.y, batch_size=self.batches.size, weight=self.weight, **self.task)
+        evaluators = {} if self.held_out is None else {"val": compute.evaluator(*self.held_out)}
+        if self.settings["evaluate_train"]:
+            evaluators["train"] = compute.evaluator(self.X, self.y)
+        if self.progress:
+            self.progress.begin()
+        stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
+        return Course(self.net, stepper, self.batches, self.steering, rng, evaluators, self.progress, keeper)
+
+    def _judge(self, course: Course) -> None:
+        """Tell of a run that diverged or went nowhere."""
+        classes, smoothing = self.net.sizes[-1], self.task["smoothing"]
+        verdict = course.watch.verdict(self.y, f.LOSSES[self.loss], classes, self.weight, smoothing)
+        if verdict:
+            text, course.history.diverged = verdict
+            warn(text, DivergenceWarning if course.history.diverged else UserWarning)
+
+
+STEERING = (
+    "epochs", "optimizer", "schedule", "warmup", "l2", "weight_decay", "patience", "min_delta", "monitor", "time_limit",
+    "shuffle",
+)  # fmt: skip
+# Those that decide on the result, but for the data.
+SETTINGS = (
+    *STEERING, "batch_size", "loss", "backend", "evaluate_train", "dropout", "clip_norm", "label_smoothing",
+    "class_weight", "augment",
+)  # fmt: skip
+
+
+def progress_of(
+    net: Network, epochs: int, rows: int, held_out: str = "validation", *, backend: str, threads: int | None
+) -> Progress:
+    """What prints the course of a run on ``rows`` rows to stdout. held_out : what the validation rows are called."""
+    work = sum(flops.training(net.sizes)) if backend == "numba" else None
+    return Progress(sys.stdout, epochs, rows, held_out, work, net.dtype, threads)
+
+
+def _generator(state: dict[str, Any]) -> np.random.Generator:
+    """A generator with a bit generator of that state's kind."""
+    return np.random.Generator(getattr(np.random, state["bit_generator"])())
+
+
+def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None:
+    """``augment`` with the shape of the images: its own, or that of X (n, height, width)."""
+    if augment is None:
+        return None
+    found = parse(augment) if isinstance(augment, str) else augment
+    if not isinstance(found, Augment):
+        raise TypeError(f'augment must be a fastnet.Augment or a text like "shift=2,rotate=10", got {augment!r}')
+    if found.shape is None and len(shape) == 2 and min(shape) > 1:
+        found = replace(found, shape=(shape[0], shape[1]))
+    return found.for_width(width)
+
+
+def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
+    """The validation rows and their targets."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        got = f"{len(validation)} items" if isinstance(validation, tuple | list) else reprlib.repr(validation)
+        got = " ".join(got.split())
+        raise TypeError(f"validation must be a pair (X, y) of rows to evaluate on, got {got}: split the rows first")
+    X = net.check_inputs(validation[0], "validation[0]")
+    return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
+
+
+@contextlib.contextmanager
+def _reported_compilation(progress: Any, backend: str) -> Iterator[None]:
+    """Tell ``progress`` once when a kernel has to be compiled."""
+    if not progress or backend != "numba":
+        yield
+        return
+    from fastnet.kernels.compile.cache import listeners
+
+    def once(kernel):
+        with contextlib.suppress(ValueError):  # another thread was first
+            listeners.remove(once)
+            progress.compiling()
+
+    listeners.append(once)
+    try:
+        yield
+    finally:
+        if once in listeners:
+            listeners.remove(once)

@@ -1,0 +1,67 @@
+"""The state of a run as plain values and arrays: all that the rest of it depends on."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet.driver.stopping import Patience
+from fastnet.history import Epoch
+
+if TYPE_CHECKING:
+    from fastnet.driver.course import Course
+
+Arrays = dict[str, np.ndarray]
+
+
+def state_of(course: "Course") -> tuple[dict[str, Any], Arrays]:
+    """(values for JSON, arrays) of a run between two steps. Network and moments must be stored."""
+    loop, stepper, history = course.loop, course.stepper, course.history
+    values = {
+        "history": {**vars(history), "epochs": [asdict(epoch) for epoch in history]},
+        "step": loop.step,
+        "seconds": loop.seconds,
+        "before": course.before,
+        "rows_seen": stepper.rows_seen,
+        "random": plain(course.rng_state),
+        "drops": course.drops,
+        "stopper": _counts(course.stopper),
+        "dropper": _counts(course.dropper),
+        "watch": vars(course.watch),
+    }
+    arrays = {"params": course.net.params, "finite": course.finite, "losses": loop.losses[: loop.step]}
+    arrays |= {f"moments{i}": moment for i, moment in enumerate(stepper.moments)}
+    if course.best is not None:
+        arrays["best"] = course.best
+    return values, arrays
+
+
+def restore(course: "Course", values: dict[str, Any], arrays: Arrays) -> None:
+    """Make a new course, of the same settings and data, go on from that state."""
+    loop, stepper, history = course.loop, course.stepper, values["history"]
+    course.net.params[:], course.finite[:] = arrays["params"], arrays["finite"]
+    for i, moment in enumerate(stepper.moments):
+        moment[:] = arrays[f"moments{i}"]
+    stepper.load()
+    stepper.rows_seen = values["rows_seen"]
+    vars(course.history).update(history, epochs=[Epoch(**epoch) for epoch in history["epochs"]])
+    course.before, course.drops, course.rng_state = values["before"], values["drops"], values["random"]
+    course.rng.bit_generator.state = course.rng_state
+    for counter, counts in ((course.stopper, values["stopper"]), (course.dropper, values["dropper"])):
+        if counter is not None:
+            counter.best, counter.waited = counts
+    vars(course.watch).update(values["watch"])
+    course.best = arrays.get("best")
+    loop.step, loop.seconds = values["step"], values["seconds"]
+    loop.losses[: loop.step] = arrays["losses"]
+
+
+def plain(value: Any) -> Any:
+    """The state of a bit generator in the types of JSON."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _counts(patience: Patience | None) -> tuple[float, int] | None:
+    return None if patience is None else (patience.best, patience.waited)
