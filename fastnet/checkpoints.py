@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _NAME = re.compile(r"step-(\d+)\.npz")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
     """Where a run keeps its state, how often, and how much of it.
 
@@ -31,13 +31,14 @@ class Checkpoint:
     for JSON that are kept with it.
 
     A run also keeps its state when it ends, by itself or by a signal. A checkpoint that cannot be written is told by a
-    UserWarning, and training goes on.
+    UserWarning, and training goes on; ``failed`` is True from then on.
     """
 
     folder: str | os.PathLike
     every: int | str = 1
     keep: int = 3
     about: Any = None
+    failed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         whole("keep", self.keep)
@@ -60,11 +61,11 @@ def seconds(text: str) -> float:
 class Keeper:
     """Writes the checkpoints of one run.
 
-    run : values for JSON that all of them hold. Attribute: failed, whether one could not be written.
+    run : values for JSON that all of them hold.
     """
 
     def __init__(self, checkpoint: Checkpoint, run: dict[str, Any]):
-        self.checkpoint, self.run, self.failed = checkpoint, run, False
+        self.checkpoint, self.run = checkpoint, run
         self.folder = Path(checkpoint.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".step-*"):  # of a write that was killed
@@ -85,7 +86,7 @@ class Keeper:
             for path in checkpoints(self.folder)[self.checkpoint.keep :]:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            self.failed = True
+            self.checkpoint.failed = True
             place = error.filename or self.folder
             warn(f"checkpoint not written, training goes on: {place}: {error.strerror or error}")
         self._saved = time.monotonic()

@@ -68,6 +68,7 @@ class Network:
     _input_scale: float = units.PIXEL
     _class_names: tuple[str, ...] | None = None
     _trained_on: units.Inputs | None = None
+    unfinished = False  # whether a signal ended its training
 
     @hints.hinted("Network")
     def __init__(
@@ -309,6 +310,7 @@ class Network:
             "dtype": self.dtype.name,
             "input_scale": self.input_scale,
             "trained_on": None if self._trained_on is None else asdict(self._trained_on),
+            **({"unfinished": True} if self.unfinished else {}),
         }
 
     @classmethod
@@ -407,6 +409,7 @@ class Network:
         """Take everything but the arrays from the description in a file."""
         self.sizes, self.dtype = _check_sizes(about["sizes"]), _check_dtype(about["dtype"])
         self._choose_activations(about["hidden"], about["output"])
+        self.unfinished = bool(about.get("unfinished", False))
         if about["format"] > 1:
             self.input_scale = about["input_scale"]
             trained = about["trained_on"]

@@ -12,6 +12,7 @@ from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.callbacks import Callback
+    from fastnet.checkpoints import Checkpoint
     from fastnet.data import Dataset
     from fastnet.history import History
     from fastnet.network import Network
@@ -190,10 +191,11 @@ def train(
     held_out: "Dataset | None",
     progress: Any,
     callbacks: "Iterable[Callback]" = (),
+    checkpoint: "Checkpoint | None" = None,
 ) -> "History":
     """Train a Network on a Dataset as the resolved settings say and return its History.
 
-    held_out : Dataset to evaluate after each epoch, or None. progress, callbacks : as for fastnet.train.
+    held_out : Dataset to evaluate after each epoch, or None. progress, callbacks, checkpoint : as for fastnet.train.
     """
     from fastnet.training import train
 
@@ -206,5 +208,6 @@ def train(
         validation=None if held_out is None else (held_out.X, held_out.y),
         callbacks=callbacks,
         progress=progress,
+        checkpoint=checkpoint,
         **{name: getattr(args, name) for name in _SAME},
     )

@@ -74,7 +74,10 @@ def load_model(path: str) -> "Network":
     """Return the Network in a file."""
     from fastnet.network import Network
 
-    return Network.load(path)
+    network = Network.load(path)
+    if network.unfinished:
+        terminal.warning(f"the training of {path} was interrupted: it is what had been reached then")
+    return network
 
 
 def require_labels(dataset: "Dataset") -> None:

@@ -1,15 +1,18 @@
 """The entry point: parses the command line, runs the verb and turns what happens into an exit code.
 
 Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged, 4 done but something that was asked for could not
-be written, 130 Ctrl-C, 141 the program that reads the output has ended (SIGPIPE), 143 SIGTERM.
+be written, 129 SIGHUP, 130 Ctrl-C, 141 the program that reads the output has ended (SIGPIPE), 143 SIGTERM.
 """
 
+import contextlib
 import io
 import os
 import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from typing import NoReturn
 
 from fastnet import __version__, terminal
 from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train
@@ -17,6 +20,7 @@ from fastnet.cli.parser import Parser
 from fastnet.errors import NonFiniteLossError, UsageError
 
 VERBS = (train, evaluate, predict, report, export, recipe, data, bench, info)
+ENDED = (129, 130, 143)
 
 
 def build_parser() -> Parser:
@@ -32,15 +36,20 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit code.
 
-    argv : the arguments, those of the process if None.
+    argv : the arguments, those of the process if None. A signal that ends the process then ends it at once.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
-    on_terminate = None
-    if threading.current_thread() is threading.main_thread():
-        on_terminate = signal.signal(signal.SIGTERM, _terminate)
+    with _signals():
+        code = _exit_code(sys.argv[1:] if argv is None else argv)
+    if argv is None and code in ENDED:
+        leave(code)
+    return code
+
+
+def _exit_code(argv: list[str]) -> int:
     try:
-        return _run(sys.argv[1:] if argv is None else argv)
+        return _run(argv)
     except NonFiniteLossError as error:
         return _fail(3, str(error))
     except BrokenPipeError:
@@ -54,12 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(2, str(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
-    except Terminated:
+    except Terminated as end:
         print("fastnet: terminated", file=sys.stderr)
-        raise
-    finally:
-        if on_terminate is not None:
-            signal.signal(signal.SIGTERM, on_terminate)
+        return end.code
 
 
 def _run(argv: list[str]) -> int:
@@ -82,11 +88,51 @@ def _show_warnings() -> None:
 
 
 class Terminated(SystemExit):
-    """What SIGTERM raises. It is reported when all that it interrupts has cleaned up, the terminal's last line too."""
+    """What SIGTERM and SIGHUP raise. It is reported when all that it interrupts has cleaned up, the terminal's last
+    line too.
+    """
+
+    code: int
 
 
-def _terminate(signum, frame):
-    raise Terminated(128 + signum)
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """The first signal raises, so that what is worth keeping is kept; a second one ends the process at once.
+
+    A signal that is ignored, as SIGHUP under nohup, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+
+    def arrived(number: int, frame: object) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            leave(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, arrived)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: threads that still import or compile would keep it, or crash while it ends."""
+    warm = sys.modules.get("fastnet.engine.warm")
+    if warm is not None:
+        warm.end_helper()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
 
 
 def _fail(code: int, message: str) -> int:

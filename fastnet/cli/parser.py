@@ -40,6 +40,8 @@ class Parser(argparse.ArgumentParser):
                 raise UsageError(f"{parser.prog} has no command {words[0]!r}{suggestion(words[0], parser.commands)}")
             parser = parser.commands[words.pop(0)]
         args, unknown = self.parse_known_args(argv)
+        typed = {word.partition("=")[0] for word in words}
+        args.given = tuple(action.dest for action in parser._actions if typed & set(action.option_strings))
         if unknown:
             word = unknown[0].partition("=")[0]
             if not word.startswith("-"):
@@ -152,6 +154,17 @@ def duration(text: str) -> float:
     unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
     seconds = number("a time like 90s, 5m or 1.5h", lambda value: value > 0)
     return seconds(text[:-1]) * unit if unit else seconds(text)
+
+
+def every(text: str) -> int | str:
+    """Argument type: a number of epochs, or a time like 30s, 5m or 1h."""
+    try:
+        return whole(1)(text)
+    except argparse.ArgumentTypeError:
+        number("a number of epochs, or a time like 30s, 5m or 1h", lambda value: value > 0)(text[:-1])
+        if text[-1:] not in ("s", "m", "h"):
+            raise argparse.ArgumentTypeError(f"expected a number of epochs or a time like 30s, got {text!r}") from None
+        return text
 
 
 def checked(module: str) -> Callable[[str], str]:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
-from fastnet.cli import files, train
+from fastnet.cli import files, results
 from fastnet.cli.loading import require_labels, warm_up
 from fastnet.cli.parser import Commands, rows_or_fraction, whole
 from fastnet.cli.settings import add_overrides
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.recipes.race import Lap
     from fastnet.recipes.running import Outcome
 
-NOT_SETTINGS = ("run", "name", "list", "data", "seeds", "json")
+NOT_SETTINGS = ("run", "given", "name", "list", "data", "seeds", "json")
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -122,7 +122,7 @@ def compare(
         comparison = against_numpy(config, rows)
         print(f"\n{report.against(comparison, len(rows))}")
         result["numpy"] = dataclasses.asdict(comparison) | {"ratio": comparison.ratio}
-    first = train.content(config, data, outcomes[0].history, outcomes[0].test)
+    first = results.content(config, data, outcomes[0].history, outcomes[0].test)
     if seeds > 1:
         result["runs"] = [record(outcome) for outcome in outcomes]
     return first | {"recipe": recipe.name, "document": recipe.document} | result
@@ -181,7 +181,7 @@ def compete(
     first = laps[0].outcome
     runs = [record(lap.outcome) | {"seconds_to_98": lap.seconds, "fair": lap.fair} for lap in laps]
     about = {"recipe": recipe.name, "document": recipe.document, "published": {}, "runs": runs}
-    return train.content(config, data, first.history, first.test) | about | dataclasses.asdict(found)
+    return results.content(config, data, first.history, first.test) | about | dataclasses.asdict(found)
 
 
 def record(outcome: "Outcome") -> dict[str, Any]:

@@ -1,38 +1,27 @@
-"""fastnet train: data, network, training, report."""
+"""fastnet train: data, network, training, report; or going on with a run that was kept."""
 
 import argparse
-import dataclasses
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet import machine, settings, terminal
-from fastnet.cli import files, loading, matching
-from fastnet.cli.parser import Commands, rows_or_fraction
+from fastnet import settings, terminal
+from fastnet.cli import files, loading, matching, results
+from fastnet.cli.parser import Commands, every, rows_or_fraction, whole
+from fastnet.cli.rows import Rows, choose_output, divide
 from fastnet.cli.settings import add_settings
 from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from fastnet.checkpoints import Checkpoint
     from fastnet.data import Dataset
     from fastnet.history import History
-    from fastnet.network import Evaluation, Network, RegressionEvaluation
+    from fastnet.network import Network
 
-NOT_SETTINGS = ("run", "save", "json", "quiet", "log", "tensorboard")
-SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a run trains on, what it is evaluated on after each epoch, and what its report is about.
-
-    kind, report_kind : what those rows are called.
-    """
-
-    train: "Dataset"
-    held_out: "Dataset | None"
-    kind: str
-    report: "Dataset"
-    report_kind: str
-    note: str = ""
+# Options that may come with --resume: all others belong to the run.
+WITH_RESUME = ("resume", "epochs", "threads", "every", "keep", "quiet", *results.OUTPUTS)
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -58,17 +47,102 @@ def add_parser(subparsers: Commands) -> None:
     output.add_argument("--log", metavar="FILE.csv|.jsonl", help=log_help)
     output.add_argument("--tensorboard", metavar="FOLDER", help="write the course for TensorBoard")
     output.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    keeping = parser.add_argument_group("never losing a run")
+    checkpoint_help = "keep the state of the run in a folder, for --resume"
+    keeping.add_argument("--checkpoint", metavar="FOLDER", help=checkpoint_help)
+    every_help = "how often: a number of epochs, or a time, which may fall within an epoch (default: 1)"
+    keeping.add_argument("--every", type=every, metavar="N|30s", help=every_help)
+    keeping.add_argument("--keep", type=whole(1), metavar="N", help="how many checkpoints to keep (default: 3)")
+    resume_help = "go on with the run of that folder; --epochs MORE adds epochs to it"
+    keeping.add_argument("--resume", metavar="FOLDER", help=resume_help)
     parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run that can begin: its resolved settings, its data, and the rows that it takes of them."""
+
+    args: argparse.Namespace
+    data: "Dataset"
+    test_set: "Dataset | None"
+    rows: Rows
 
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say."""
+    if args.resume:
+        return go_on(args)
+    if (args.every is not None or args.keep is not None) and not args.checkpoint:
+        raise UsageError("--every and --keep say how often --checkpoint FOLDER writes, which is missing")
+    if args.checkpoint:
+        refuse_used(args.checkpoint)
+    task, logs = prepare(args)
+    network = settings.make_network(args, task.data.X.shape[1], matching.n_outputs(task.data), task.data.class_names)
+    progress: Any = False
+    if not args.quiet:
+        progress = settings.make_progress(args, network, len(task.rows.train), task.rows.kind)
+    checkpoint, rows = make_checkpoint(args), task.rows
+
+    def train() -> "History":
+        return settings.train(args, network, rows.train, rows.held_out, progress, logs.values(), checkpoint)
+
+    history = kept_when_interrupted(args, network, train)
+    return finish(task, network, history, logs, checkpoint)
+
+
+def go_on(args: argparse.Namespace) -> int:
+    """Go on with the run of --resume."""
+    from fastnet.checkpoints import read_newest
+    from fastnet.network import Network
+    from fastnet.training import resume
+
+    refused = sorted(set(args.given) - set(WITH_RESUME))
+    if refused:
+        raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
+    values, _ = read_newest(args.resume)
+    if not isinstance(values["about"], dict):
+        raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
+    stored = argparse.Namespace(**values["about"] | {name: getattr(args, name) for name in args.given})
+    stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
+    more = args.epochs if "epochs" in args.given else 0
+    stored.epochs = values["settings"]["epochs"] + more
+    history = values["state"]["history"]
+    if not args.quiet:
+        print(progress_so_far(args.resume, len(history["epochs"]), stored.epochs, history["stopped"], more), flush=True)
+    task, logs = prepare(stored)
+    network, rows = Network.from_description(values["network"]), task.rows
+    progress: Any = False
+    if not args.quiet:
+        progress = settings.make_progress(stored, network, len(rows.train), rows.kind)
+    checkpoint = make_checkpoint(stored)
+    assert rows.train.y is not None
+
+    def train() -> "tuple[Network, History]":
+        return resume(
+            args.resume, rows.train.X, rows.train.y, more_epochs=more, threads=stored.threads, callbacks=logs.values(),
+            validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), progress=progress,
+            checkpoint=checkpoint,
+        )  # fmt: skip
+
+    network, whole_run = kept_when_interrupted(stored, None, train)
+    return finish(task, network, whole_run, logs, checkpoint)
+
+
+def progress_so_far(folder: str, done: int, epochs: int, stopped: str | None, more: int) -> str:
+    """A line on where a run is."""
+    if not more and (done == epochs or stopped in ("patience", "callback")):
+        return f"the run in {folder} is finished, after {done} epochs; --epochs MORE adds some"
+    return f"going on with the run in {folder}, of which {done} of {epochs} epochs are done"
+
+
+def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
+    """Check what the run will write, read its data and say what it trains on; (the task, its logs)."""
     data_decides = args.output is None and args.data is not None
     if not data_decides:
         settings.resolve(args)
-    files.check_writable("--save", args.save)
-    files.check_writable("--json", args.json)
-    logs = open_logs(args)
+    for option in ("save", "json"):
+        files.check_writable(f"--{option}", getattr(args, option))
+    logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
     data, test_set = loading.load_training(args.data)
@@ -81,127 +155,57 @@ def run(args: argparse.Namespace) -> int:
     rows = divide(args, data, test_set)
     if not args.quiet:
         print(loading.describe(data, test_set) + rows.note, flush=True)
-
-    network = settings.make_network(args, data.X.shape[1], matching.n_outputs(data), data.class_names)
-    progress: Any = False
-    if not args.quiet:
-        progress = settings.make_progress(args, network, len(rows.train), rows.kind)
-    history = settings.train(args, network, rows.train, rows.held_out, progress, logs.values())
-    complete = write(args, network, data, test_set, rows, history)
-    complete &= not any(log.failed for log in logs.values())
-    if not args.quiet:
-        print(terminal.fold(ending(args, history)), end="", flush=True)
-        loading.print_report(network, rows.report, rows.report_kind)
-    return 4 if not complete else 3 if history.diverged else 0
+    return Task(args, data, test_set, rows), logs
 
 
-def open_logs(args: argparse.Namespace) -> dict[str, Any]:
-    """The callbacks that write logs, by option."""
-    from fastnet.callbacks import Log, TensorBoard
+def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
+    """Where and how often to keep the state of the run, with the options for who goes on with it."""
+    from fastnet.checkpoints import Checkpoint
 
-    logs: dict[str, Any] = {}
-    if args.log:
-        files.check_writable("--log", args.log)
-        logs["--log"] = Log(args.log)
-    if args.tensorboard:
-        logs["--tensorboard"] = TensorBoard(args.tensorboard)
-    return logs
-
-
-def ending(args: argparse.Namespace, history: "History") -> str:
-    """A line on why the run ended before its last epoch, and whose weights it kept; or nothing."""
-    last, best = len(history), history.best_epoch
-    reason = {
-        "patience": f"no better {args.monitor or 'val_loss'} for {args.patience} epochs",
-        "time_limit": "the time limit",
-    }.get(history.stopped or "")
-    parts = [f"ended in epoch {last}: {reason}"] if reason else []
-    if best not in (None, last):
-        parts.append(f"the weights are those of epoch {best}")
-    return "; ".join(parts) + "\n" * bool(parts)
+    if not args.checkpoint:
+        return None
+    about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
+    for name in ("data", *results.OUTPUTS):
+        if about[name] and (name != "data" or os.path.exists(about[name])):
+            about[name] = os.path.abspath(about[name])
+    return Checkpoint(args.checkpoint, every=args.every or 1, keep=args.keep or 3, about=about)
 
 
-def choose_output(data: "Dataset", quiet: bool) -> str:
-    """The output layer for the y of a set: softmax for labels, identity for values that are not all whole numbers."""
+def refuse_used(folder: str) -> None:
+    """Raise UsageError if a folder for checkpoints holds those of another run."""
+    from fastnet.checkpoints import checkpoints
+
+    if checkpoints(folder):
+        raise UsageError(
+            f"--checkpoint: {folder} holds the checkpoints of a run: go on with --resume {folder}, or choose another"
+        )
+
+
+def kept_when_interrupted(args: argparse.Namespace, network: "Network | None", train: Callable[[], Any]) -> Any:
+    """Train; when a signal ends it, keep what --checkpoint or else --save can keep, and say how to go on."""
     import numpy as np
 
-    assert data.y is not None
-    if not data.holds_values:
-        if data.class_names is not None or data.n_classes <= max(100, len(data) // 10):
-            return "softmax"
-        if not quiet:
-            print(f"y holds numbers up to {data.n_classes - 1}, more than there could be classes of {len(data)} rows:")
-            print("a regression (--output identity; --output softmax takes them for classes)")
-        return "identity"
-    if (data.y == np.floor(data.y)).all():
-        raise UsageError(
-            f"y of {data.name} holds whole numbers that are not labels, which count from 0 or are one-hot rows: "
-            "number the classes so, or train a regression on the values by --output identity"
-        )
-    if not quiet:
-        print("y holds values and no labels: a regression (--output identity)")
-    return "identity"
+    before = np.zeros(0) if network is None else network.params.copy()
+    try:
+        return train()
+    except (KeyboardInterrupt, SystemExit):
+        if args.checkpoint:
+            print(f"fastnet: to go on: fastnet train --resume {args.checkpoint}", file=sys.stderr)
+        elif args.save and network is not None and not np.array_equal(before, network.params):
+            network.unfinished = True
+            if files.written("--save", lambda: network.save(args.save)):
+                print(f"fastnet: the network reached is in {args.save}, marked as unfinished", file=sys.stderr)
+        raise
 
 
-def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
-    """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
-    waits = settings.waits(args)
-    asked = args.validation_split is not None
-    if not asked and len(data) >= FEWEST and (test_set is None or waits):
-        args.validation_split = SHARE
-    if waits and not args.validation_split:
-        raise UsageError("--patience and --schedule plateau need rows to watch: --validation-split, or --monitor loss")
-    if args.validation_split:
-        train_set, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
-        drawn = "drawn at random" if args.shuffle_split else "the last ones"
-        if test_set is not None:
-            note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
-            return Rows(train_set, held_out, "validation", test_set, "test", note)
-        note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
-        return Rows(train_set, held_out, "validation", held_out, "validation", note)
-    if test_set is None:
-        return Rows(data, None, "", data, "training", "\nno labelled test rows: the report is on the training rows")
-    return Rows(data, test_set, "test", test_set, "test")
-
-
-def write(
-    args: argparse.Namespace,
-    network: "Network",
-    data: "Dataset",
-    test_set: "Dataset | None",
-    rows: Rows,
-    history: "History",
-) -> bool:
-    """Write what the options ask for; False if something could not be written."""
-    complete = True
-    if args.save:
-        complete &= files.written("--save", lambda: network.save(args.save))
-    if args.json:
-        test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
-        held_out = rows.held_out if rows.kind == "validation" else None
-        about = content(args, data, history, test)
-        if held_out is not None:
-            about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
-        about["saved"] = args.save
-        about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
-        complete &= files.written("--json", lambda: files.write_json(args.json, about))
-    return complete
-
-
-def content(
-    args: argparse.Namespace, data: "Dataset", history: "History", test: "Evaluation | RegressionEvaluation | None"
-) -> dict[str, Any]:
-    """What the JSON file of a run holds."""
-    return {
-        "config": {name: value for name, value in vars(args).items() if name not in NOT_SETTINGS},
-        "epochs": [dataclasses.asdict(record) for record in history.epochs],
-        "test": None if test is None else dataclasses.asdict(test),
-        "diverged": history.diverged,
-        "stopped": history.stopped,
-        "best_epoch": history.best_epoch,
-        "threads": history.threads,
-        "threading_layer": machine.threading()["threading_layer"] if args.backend == "numba" else None,
-        "versions": machine.versions(),
-        "machine": machine.processor(),
-        "data": loading.facts(data),
-    }
+def finish(
+    task: Task, network: "Network", history: "History", logs: dict[str, Any], checkpoint: "Checkpoint | None"
+) -> int:
+    """Write what the options ask for, print the report, and return the exit code."""
+    complete = results.write(task.args, network, task.data, task.test_set, task.rows, history)
+    complete &= not any(log.failed for log in logs.values())
+    complete &= checkpoint is None or not checkpoint.failed
+    if not task.args.quiet:
+        print(terminal.fold(results.ending(task.args, history)), end="", flush=True)
+        loading.print_report(network, task.rows.report, task.rows.report_kind)
+    return 4 if not complete else 3 if history.diverged else 0

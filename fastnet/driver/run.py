@@ -96,7 +96,7 @@ class Run:
             finally:
                 if print_to:
                     print_to.end()
-        history.threads = compute.threads
+        history.threads, self.net.unfinished = compute.threads, False
         self._judge(course)
         return history
 

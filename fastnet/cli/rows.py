@@ -1,0 +1,71 @@
+"""Which rows a run trains on, which it is evaluated on, and whether their y holds classes or values."""
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastnet import settings
+from fastnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+
+SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a run trains on, what it is evaluated on after each epoch, and what its report is about.
+
+    kind, report_kind : what those rows are called.
+    """
+
+    train: "Dataset"
+    held_out: "Dataset | None"
+    kind: str
+    report: "Dataset"
+    report_kind: str
+    note: str = ""
+
+
+def choose_output(data: "Dataset", quiet: bool) -> str:
+    """The output layer for the y of a set: softmax for labels, identity for values that are not all whole numbers."""
+    import numpy as np
+
+    assert data.y is not None
+    if not data.holds_values:
+        if data.class_names is not None or data.n_classes <= max(100, len(data) // 10):
+            return "softmax"
+        if not quiet:
+            print(f"y holds numbers up to {data.n_classes - 1}, more than there could be classes of {len(data)} rows:")
+            print("a regression (--output identity; --output softmax takes them for classes)")
+        return "identity"
+    if (data.y == np.floor(data.y)).all():
+        raise UsageError(
+            f"y of {data.name} holds whole numbers that are not labels, which count from 0 or are one-hot rows: "
+            "number the classes so, or train a regression on the values by --output identity"
+        )
+    if not quiet:
+        print("y holds values and no labels: a regression (--output identity)")
+    return "identity"
+
+
+def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
+    """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
+    waits = settings.waits(args)
+    asked = args.validation_split is not None
+    if not asked and len(data) >= FEWEST and (test_set is None or waits):
+        args.validation_split = SHARE
+    if waits and not args.validation_split:
+        raise UsageError("--patience and --schedule plateau need rows to watch: --validation-split, or --monitor loss")
+    if args.validation_split:
+        train_set, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
+        drawn = "drawn at random" if args.shuffle_split else "the last ones"
+        if test_set is not None:
+            note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
+            return Rows(train_set, held_out, "validation", test_set, "test", note)
+        note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
+        return Rows(train_set, held_out, "validation", held_out, "validation", note)
+    if test_set is None:
+        return Rows(data, None, "", data, "training", "\nno labelled test rows: the report is on the training rows")
+    return Rows(data, test_set, "test", test_set, "test")
