@@ -44,7 +44,8 @@ def test_other_words(text):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"shift": -1}, "shift of Augment must be a number of pixels from 0 on, got -1"),
+        ({"shift": -1}, "shift of Augment must be a number of pixels from 0 to 1e+06, got -1"),
+        ({"shift": 1e38}, "shift of Augment must be"),
         ({"shift": math.inf}, "shift of Augment must be"),
         ({"shift": True}, "got True"),
         ({"rotate": 181}, "rotate of Augment must be a number of degrees from 0 to 180, got 181"),
@@ -106,6 +107,13 @@ def test_rows_agree_with_the_oracle(rng, dtype, shape, shift, rotate):
             assert (got != wanted).mean() < 1e-3
         else:
             np.testing.assert_allclose(got, wanted, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_the_largest_motions_leave_the_image(rng, dtype):
+    X, far = sample(rng, dtype, 9, 72), Augment(1e6, 180, SHAPE)
+    assert not engine_rows(X, np.arange(9), far).any()
+    assert not oracle_rows(X, np.arange(9), far).any()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])

@@ -12,7 +12,7 @@ from fastnet.engine.inputs import Inputs
 from fastnet.engine.layout import Offsets, aligned, cut_by_work, layout, pack, round_up, row_stride, unpack
 from fastnet.engine.strategy import EMPTY, Strategy, first_half
 from fastnet.engine.task import Task
-from fastnet.functions import BY_Z, IDENTITY, MOMENTS
+from fastnet.functions import BY_Z, CROSS_ENTROPY, IDENTITY, MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
 from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Buffers, Tables
@@ -96,7 +96,7 @@ class Workspace:
         self.plan["zeros"] = offsets.take(round_up(self.sizes[-1], self.width))
         self.plan["loss_bounds"] = offsets.take(3) if task.clip_loss else 0
         self.plan["max_norm"] = offsets.take(1) if task.max_norm else 0
-        self.plan["smoothing"] = offsets.take(1) if task.smoothing else 0
+        self.plan["smoothing"] = offsets.take(2) if task.smoothing else 0
 
     def _fill_constants(self, table: np.ndarray, task: Task) -> None:
         memory, number = self.memory, self.memory.dtype
@@ -107,7 +107,8 @@ class Workspace:
         if task.max_norm:
             memory[self.plan["max_norm"]] = task.max_norm
         if task.smoothing:
-            memory[self.plan["smoothing"]] = task.smoothing
+            even = 1 / self.sizes[-1] if task.loss == CROSS_ENTROPY else 1 / 2
+            memory[int(self.plan["smoothing"]) :][:2] = task.smoothing, even
 
     def _describe(self, activations: Sequence[int], strategy: Strategy, task: Task) -> None:
         plan = self.plan

@@ -65,7 +65,7 @@ PLAN = _record(
     "zeros",  # a row of zeros
     "factor",  # one number a row: scale times weight
     "row_loss",
-    "smoothing",  # s of smoothed labels (smoothing.py), and
+    "smoothing",  # s and u of smoothed labels (smoothing.py), and
     "smoothed",  # one number a row: what they add to its loss
     "loss_bounds",  # -log(1 - eps) and -log(eps), the bounds of a reported loss, and eps
     "max_norm",  # the largest norm of a step's gradient

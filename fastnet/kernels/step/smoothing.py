@@ -5,17 +5,10 @@ Cross-entropy and binary cross-entropy are linear in their targets: with t' the 
 one after them, over the delta, do the rest. t - t' is s (t - u).
 """
 
-from fastnet.functions import CROSS_ENTROPY
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import serial
 from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import SAMPLE
 from fastnet.kernels.step.targets import target_at
-
-
-@inlined
-def even_target(memory, plan, k):
-    """u, the target of an output about which nothing is known."""
-    return memory.dtype.type(1 / k if plan.loss == CROSS_ENTROPY else 0.5)
 
 
 @serial
@@ -23,7 +16,7 @@ def note_smoothing(buffers, batch, tables, rows):
     """memory[plan.smoothed + r] = what smoothing adds to the loss of row r, from Z of the last layer."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     z, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
-    s, u = memory[plan.smoothing], even_target(memory, plan, k)
+    s, u = memory[plan.smoothing], memory[plan.smoothing + 1]
     for r in range(rows.start, rows.stop):
         sample, total = buffers.samples[SAMPLE, r], memory.dtype.type(0)
         for j in range(k):
@@ -36,7 +29,7 @@ def smooth_loss(buffers, batch, tables, rows):
     """Row losses and deltas, which have the factors of their rows, as smoothed targets would have made them."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
     delta, ld, k = layer.a_out, layer.row_stride_out, layer.fan_out
-    s, u = memory[plan.smoothing], even_target(memory, plan, k)
+    s, u = memory[plan.smoothing], memory[plan.smoothing + 1]
     for r in range(rows.start, rows.stop):
         sample, factor = buffers.samples[SAMPLE, r], memory[plan.factor + r]
         memory[plan.row_loss + r] += factor * memory[plan.smoothed + r]
