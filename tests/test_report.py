@@ -105,7 +105,7 @@ def changed(path, **entries):
 
 
 def test_a_run_with_its_network(report, trained, monkeypatch):
-    monkeypatch.setattr("fastnet.timing.peak.measure", lambda dtype, threads, bursts: 1e9)
+    monkeypatch.setattr("fastnet.engine.peak.best_known", lambda dtype, threads: 1e9)
     page = report(trained)
     result = json.loads(trained.read_text())
     accuracy = result["validation"]["accuracy"]
@@ -209,7 +209,7 @@ def test_data_that_are_gone_leave_the_rest(report, trained, rows, refused):
     ],
 )
 def test_no_share_of_a_peak_that_is_not_the_runs(report, trained, monkeypatch, entries, words):
-    monkeypatch.setattr("fastnet.timing.peak.measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("fastnet.engine.peak.best_known", lambda *_: pytest.fail("measured"))
     page = report(changed(trained, **entries))
     assert words in page.sections["Speed"]
     assert "of the machine's FMA peak" not in page.sections["Speed"].partition("Without")[0]

@@ -143,6 +143,24 @@ _RECIPES = (
         ),
         notes=("the fair choice has 98.2% of the test set right",),
     ),
+    Recipe(
+        name="mnist-best",
+        title="784-512-512-10, ReLU, images that are shifted and rotated: the most accurate in half a minute",
+        document="",
+        settings={
+            "hidden": [512, 512], "activation": "relu", "init": "he", "ema": False, "nesterov": True, "lr": 0.2,
+            "schedule": "one_cycle", "epochs": 24, "augment": "shift=2,rotate=10",
+        },
+        log="epoch {epoch}: {matches} of {rows} test rows, {percent:.2f}%",
+        published={"test accuracy": None},
+        seeds=5,
+        differences=(
+            "the settings were chosen on 10 000 of the 60 000 training rows, held out by --validation-split 10000, and "
+            "the length of the run by the clock: the test rows decided on nothing, and are evaluated after each epoch "
+            "only to be seen",
+            "all 60 000 rows are trained on, and the last epoch is the result",
+        ),
+    ),
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
