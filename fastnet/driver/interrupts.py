@@ -14,7 +14,7 @@ class Shield:
     """Holds signals back: ``with shield:`` lets them act when its block is done. Blocks may not be nested.
 
     Only signals whose handlers are Python functions are held back, and only while `installed`, in the main thread;
-    elsewhere no signal ever interrupts. A second signal acts at once.
+    elsewhere no signal ever interrupts. A second signal lets both act at once.
     """
 
     def __init__(self) -> None:
@@ -40,8 +40,10 @@ class Shield:
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self._holds and self._pending is None:
             self._pending = number, frame
-        else:
-            self._pending = None
+            return
+        try:
+            self._deliver()
+        finally:
             self._handlers[number](number, frame)
 
     def __enter__(self) -> None:
@@ -49,6 +51,9 @@ class Shield:
 
     def __exit__(self, *_: object) -> None:
         self._holds = False
+        self._deliver()
+
+    def _deliver(self) -> None:
         if self._pending is not None:
             (number, frame), self._pending = self._pending, None
             self._handlers[number](number, frame)
