@@ -330,6 +330,24 @@ def test_an_interrupt_leaves_nothing_behind():
     assert numba.get_num_threads() == before
 
 
+def test_an_interrupt_while_the_threads_are_restored(monkeypatch):
+    before, calls = numba.get_num_threads(), []
+
+    def interrupted(threads):
+        calls.append(threads)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        set_threads(threads)
+
+    set_threads = numba.set_num_threads
+    monkeypatch.setattr(numba, "set_num_threads", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        engine_threads.run_parallel(2, lambda: None)
+    assert calls == [min(2, before), before, before]
+    assert numba.get_num_threads() == before
+    assert not engine_threads._process.one_at_a_time.locked()
+
+
 def test_the_pace_is_that_of_the_quicker_number_of_threads():
     pace = Pace(2)
 
