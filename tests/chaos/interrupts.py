@@ -58,6 +58,7 @@ class Torture:
         self.folder, self.rng = folder, rng
         self.counts: Counter = Counter()
         self.problems: list[str] = []
+        self.armed = False  # whether SIGALRM means Ctrl-C: another thread may get it late
         self.X = rng.integers(0, 256, (400, 30)).astype(np.uint8)
         self.y = self.X.reshape(400, 3, 10).sum(axis=2, dtype=np.int64).argmax(axis=1)
         self.net = fastnet.Network([30, 20, 3], seed=1)
@@ -89,7 +90,7 @@ class Torture:
 
     def run(self, interrupts: int) -> None:
         """Interrupt so often."""
-        with mock.patch("fastnet.engine.threads.busy_threads", return_value=2), _sigalrm():
+        with mock.patch("fastnet.engine.threads.busy_threads", return_value=2), self._sigalrm():
             expected = {name: call() for name, call in self.calls.items()}
             expected["train with checkpoints"] = expected["train"]
             seconds = {name: _seconds(call) for name, call in self.calls.items()}
@@ -110,21 +111,43 @@ class Torture:
             self.problems.append(f"after an interrupted {name}: {left.name} is left")
 
     def _interrupt(self, call: Callable[[], Any], delay: float) -> bool:
-        """Call, with an interrupt so many seconds later; returns whether it came in time."""
-        by_thread = self.rng.random() < 0.5
-        done = threading.Event()
+        """Call, with an interrupt so many seconds later; returns whether it came before the end was noticed."""
+        done, came = threading.Event(), False
+        thread = threading.Thread(target=_later, args=(delay, done), daemon=True)
         try:
-            if by_thread:
-                threading.Thread(target=_later, args=(delay, done), daemon=True).start()
+            if self.rng.random() < 0.5:
+                thread.start()
             else:
+                self.armed = True
                 signal.setitimer(signal.ITIMER_REAL, delay)
             self._watched(call)
-            done.set()
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            time.sleep(0.0001)
         except KeyboardInterrupt:
-            return True
-        return False
+            came = True
+        while True:  # until none is on its way any more
+            try:
+                self.armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                done.set()
+                if thread.is_alive():
+                    thread.join()
+                return came
+            except KeyboardInterrupt:
+                came = True
+
+    @contextlib.contextmanager
+    def _sigalrm(self) -> Iterator[None]:
+        """SIGALRM is Ctrl-C while it is armed."""
+
+        def arrived(*_: Any) -> None:
+            if self.armed:
+                signal.raise_signal(signal.SIGINT)
+
+        before = signal.signal(signal.SIGALRM, arrived)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def _watched(self, call: Callable[[], Any]) -> Any:
         """The result of a call that must come to an end."""
@@ -147,16 +170,6 @@ def state() -> dict[str, Any]:
         "listeners": len(cache.listeners),
         "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
     }
-
-
-@contextlib.contextmanager
-def _sigalrm() -> Iterator[None]:
-    """SIGALRM is Ctrl-C."""
-    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def _later(delay: float, done: threading.Event) -> None:

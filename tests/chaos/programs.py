@@ -105,9 +105,9 @@ def import_all() -> None:
 
 
 def in_interpreter(code: str, *argv: object, seconds: float = PATIENCE, env: dict[str, str] | None = None) -> str:
-    """What a program in Python prints, with what it prints of errors behind it."""
+    """What a program in Python prints, with its errors behind it and, where it is not 0, its exit code."""
     path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH")]))
     every = {**os.environ, "PYTHONPATH": path, **(env or {})}
     command = [sys.executable, "-c", code, *map(str, argv)]
     done = subprocess.run(command, env=every, capture_output=True, text=True, timeout=seconds, check=False)
-    return done.stdout + done.stderr
+    return done.stdout + done.stderr + (f"exit code {done.returncode}" if done.returncode else "")
