@@ -26,7 +26,7 @@ _OWN_WORDS = {
     "--threads": ("--n-jobs", "--num-threads", "--n-threads", "--workers", "--cores", "--jobs"),
     "--validation-split": ("--validation", "--val-split", "--validation-fraction", "--test-size", "--holdout"),
     "--data": ("--dataset", "--input", "--train", "--train-data", "-i"),
-    "--save": ("--model", "--model-file", "--output-file", "--out", "-o", "--checkpoint"),
+    "--save": ("--model", "--model-file", "--output-file", "--out", "-o"),
     "--quiet": ("--silent", "-q", "--no-progress"),
     "--proba": ("--probabilities", "--predict-proba", "--probability"),
     "--report": ("--classification-report",),

@@ -49,7 +49,7 @@ class Course(Guide):
         self.deadline = math.inf
         self.finite = net.params.copy()
         self.best: np.ndarray | None = None
-        self.steppers = [callback for callback in steering.callbacks if getattr(callback, "every", None) is not None]
+        self.step_callbacks = [call for call in steering.callbacks if getattr(call, "every", None) is not None]
         self.shows_steps = hasattr(progress, "steps")
 
     def run(self) -> History:
@@ -91,7 +91,7 @@ class Course(Guide):
         return table
 
     def steps_ahead(self) -> int:
-        return min((callback.every - self.done % callback.every for callback in self.steppers), default=len(self.lr))
+        return min((call.every - self.done % call.every for call in self.step_callbacks), default=len(self.lr))
 
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
         finite = np.isfinite(losses[first:].sum(axis=1))
@@ -100,7 +100,7 @@ class Course(Guide):
         if self.shows_steps:
             rows = int(self.batches.counts[: len(losses)].sum())
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
-        if self.steppers and self._called_within(losses):
+        if self.step_callbacks and self._called_within(losses):
             self.history.stopped = "callback"
         elif time.monotonic() >= self.deadline:
             self._save()  # as it would be without a limit: who goes on with the run goes on within this epoch
@@ -159,7 +159,7 @@ class Course(Guide):
 
     def _called_within(self, losses: np.ndarray) -> bool:
         """Call the callbacks whose turn it is between steps; returns whether one wants to stop."""
-        due = [callback for callback in self.steppers if self.done % callback.every == 0]
+        due = [callback for callback in self.step_callbacks if self.done % callback.every == 0]
         if not due:
             return False
         self.stepper.store()

@@ -57,7 +57,7 @@ class Loop:
     def run(self, epochs: int) -> bool:
         """Train ``epochs`` epochs at most; returns whether the guide ended the run.
 
-        Whatever ends it, Ctrl-C too, the weights and moments reached are stored.
+        When Ctrl-C or SystemExit ends it, the weights and moments reached are stored; else that is up to the guide.
         """
         try:
             with self.shield.installed():
