@@ -88,7 +88,7 @@ class Keeper:
         except OSError as error:
             self.checkpoint.failed = True
             place = error.filename or self.folder
-            warn(f"checkpoint not written, training goes on: {place}: {error.strerror or error}")
+            warn(f"checkpoint of step {step} not written, training goes on: {place}: {error.strerror or error}")
         self._saved = time.monotonic()
 
 

@@ -3,11 +3,13 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+_workshops: set[Path] = set()  # folders of files that are being made
 
 
 @contextlib.contextmanager
@@ -18,13 +20,36 @@ def staged(target: Path) -> Iterator[Path]:
     """
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", os.fspath(target.parent))
-    workshop = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", dir=target.parent))
-    try:
+    workshop = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}"
+    try:  # Ctrl-C may come as soon as the folder is there, so it is made within
+        _workshops.add(workshop)
+        workshop.mkdir(0o700)
         made = workshop / target.name
         yield made
         os.replace(made, target)
+        _sync_folder(target.parent)
     finally:
+        try:
+            shutil.rmtree(workshop, ignore_errors=True)
+        finally:  # once more: Ctrl-C may have ended the first
+            shutil.rmtree(workshop, ignore_errors=True)
+            _workshops.discard(workshop)
+
+
+def remove_unfinished() -> None:
+    """Remove what is being made just now: for a process that ends at once."""
+    for workshop in list(_workshops):
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk know a new name in a folder, where the system can say so: a power cut then takes nothing away."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

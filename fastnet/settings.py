@@ -80,7 +80,7 @@ def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
 def resolve(args: argparse.Namespace) -> None:
     """Replace the defaults that depend on other settings; raises UsageError where settings contradict each other.
 
-    An output layer that is still open becomes softmax.
+    An output layer that is still open becomes softmax. Settings that are resolved stay as they are.
     """
     args.output = args.output or "softmax"
     for option, value in (("--activation", args.activation), ("--dropout", args.dropout)):
@@ -98,7 +98,7 @@ def resolve(args: argparse.Namespace) -> None:
     if args.optimizer == "momentum":
         args.beta = 0.9 if args.beta is None else args.beta
     else:
-        given = [("--beta", args.beta is not None), ("--no-ema", not args.ema), ("--nesterov", args.nesterov)]
+        given = [("--beta", args.beta is not None), ("--no-ema", args.ema is False), ("--nesterov", args.nesterov)]
         for option, used in given:
             if used:
                 raise UsageError(f"{option} is a setting of --optimizer momentum, got --optimizer {args.optimizer}")

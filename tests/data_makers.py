@@ -62,6 +62,9 @@ def python2_dict(X, y, k=3, dtype="<f8") -> bytes:
     inputs = X.reshape(len(X), -1, 1).astype(dtype)
     hot = np.eye(k)[y][:, :, None]
     return (
-        b"(dp0\nS'count'\np1\nI%d\nsS'labels'\np2\n" % len(X) + python2_array(hot)
-        + b"sS'inputs'\np3\n" + python2_array(inputs) + b"s."
+        b"(dp0\nS'count'\np1\nI%d\nsS'labels'\np2\n" % len(X)
+        + python2_array(hot)
+        + b"sS'inputs'\np3\n"
+        + python2_array(inputs)
+        + b"s."
     )

@@ -17,9 +17,7 @@ from fastnet.errors import DataError
 from fastnet.paths import cache_dir
 
 ARRAYS = images(), labels(), images(3, seed=1), labels(3)
-CONTENT = {
-    name: gzip.compress(idx_bytes(array), mtime=0) for name, array in zip(FILE_NAMES, ARRAYS, strict=True)
-}
+CONTENT = {name: gzip.compress(idx_bytes(array), mtime=0) for name, array in zip(FILE_NAMES, ARRAYS, strict=True)}
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -66,9 +66,7 @@ def test_the_hash_is_that_of_the_uncompressed_file(tmp_path):
     assert train.labels_sha256 == hashlib.sha256(idx_bytes(y)).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("code", "dtype"), [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")]
-)
+@pytest.mark.parametrize(("code", "dtype"), [(8, "u1"), (9, "i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_every_type(tmp_path, code, dtype, pack):
     values = np.array([[0, 1, 2], [100, 5, 3]]).astype(dtype)

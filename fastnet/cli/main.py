@@ -126,9 +126,9 @@ def _signals() -> Iterator[None]:
 
 def leave(code: int) -> NoReturn:
     """End the process at once: threads that still import or compile would keep it, or crash while it ends."""
-    warm = sys.modules.get("fastnet.engine.warm")
-    if warm is not None:
-        warm.end_helper()
+    for module, clean in (("fastnet.engine.warm", "end_helper"), ("fastnet.files", "remove_unfinished")):
+        if module in sys.modules:
+            getattr(sys.modules[module], clean)()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -185,7 +185,8 @@ class Course(Guide):
     def _save(self) -> None:
         if self.keeper is not None:
             self.stepper.store()
-            self.keeper.save(self.done, *state_of(self))
+            with self.loop.shield:  # a signal waits until the file is whole
+                self.keeper.save(self.done, *state_of(self))
 
     def _fail(self, step: int) -> None:
         self.net.params[:] = self.finite

@@ -197,9 +197,9 @@ def _reported_compilation(progress: Any, backend: str) -> Iterator[None]:
             listeners.remove(once)
             progress.compiling()
 
-    listeners.append(once)
     try:
+        listeners.append(once)
         yield
     finally:
-        if once in listeners:
+        with contextlib.suppress(ValueError):
             listeners.remove(once)

@@ -59,7 +59,10 @@ def run_parallel(threads: int, kernel: Callable, *arguments: Any) -> None:
             numba.set_num_threads(min(threads, available_threads()))
             kernel(*arguments)
         finally:
-            numba.set_num_threads(before)
+            try:
+                numba.set_num_threads(before)
+            finally:  # once more: Ctrl-C may have come before it was done
+                numba.set_num_threads(before)
 
 
 class Pace:
