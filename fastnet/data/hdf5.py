@@ -1,18 +1,20 @@
 """HDF5 files with x_train, y_train, x_test and y_test, at the top or in groups."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.extras import needed
 from fastnet.data.source import Source, data_error
 from fastnet.data.stored import Stored, from_named, rows_per_block
 from fastnet.errors import DataError
 
-CHUNK = 1 << 28  # HDF5 decompresses whole chunks
 OBJECTS = 1000
+PLACE = 256  # bytes that the HDF5 library needs for each chunk that it reads
 
 
 def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
@@ -20,7 +22,7 @@ def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
     h5py = needed("h5py", "h5py", source.path, "HDF5")
     try:
         with h5py.File(source.path, "r") as file:
-            return from_named(dict(_arrays(h5py, file, source.unpacked_limit)), source.path)
+            return from_named(dict(_arrays(h5py, file, source.budget)), source.path, source.budget)
     except DataError:
         raise
     except Exception as error:
@@ -28,7 +30,7 @@ def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
         raise data_error(source.path, f"damaged HDF5 file ({error})") from None
 
 
-def _arrays(h5py: Any, file: Any, limit: int) -> Iterator[tuple[str, Stored]]:
+def _arrays(h5py: Any, file: Any, budget: Budget) -> Iterator[tuple[str, Stored]]:
     """The arrays at the top and one group deep, as (name, Stored)."""
     groups = [("", file)]
     seen = 0
@@ -45,22 +47,28 @@ def _arrays(h5py: Any, file: Any, limit: int) -> Iterator[tuple[str, Stored]]:
             elif kind is h5py.Dataset:
                 dataset = group[name]
                 if dataset.dtype.kind in "buif" and dataset.shape:
-                    yield prefix + name, _stored(prefix + name, dataset, limit)
+                    yield prefix + name, _stored(prefix + name, dataset, budget)
 
 
-def _stored(name: str, dataset: Any, limit: int) -> Stored:
+def _stored(name: str, dataset: Any, budget: Budget) -> Stored:
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{name} keeps its data in other files, which are not read")
-    if dataset.size * dataset.dtype.itemsize > limit:
-        raise ValueError(f"{name} claims shape {dataset.shape}, more than two hundred times the file's size")
-    if dataset.chunks and int(np.prod(dataset.chunks, dtype=object)) * dataset.dtype.itemsize > CHUNK:
-        raise ValueError(f"{name} has chunks of {dataset.chunks}, expected at most {CHUNK} bytes in a chunk")
+    itemsize = dataset.dtype.itemsize
+    chunks = dataset.chunks or (1,) * len(dataset.shape)
 
     def blocks() -> Iterator[np.ndarray]:
-        rows = rows_per_block(dataset.shape)
-        if dataset.chunks:  # whole chunks, or each would be decompressed several times
-            rows = -(-rows // dataset.chunks[0]) * dataset.chunks[0]
+        # Whole chunks, or each would be decompressed several times.
+        rows = -(-rows_per_block(dataset.shape) // chunks[0]) * chunks[0]
+        # A filter of the library decompresses a chunk into twice its size at worst.
+        chunk = 2 * itemsize * math.prod(chunks) + PLACE * _n_chunks(dataset) if dataset.chunks else 0
         for start in range(0, dataset.shape[0], rows):
-            yield dataset[start : start + rows]
+            n = itemsize * math.prod(dataset.shape[1:]) * min(rows, dataset.shape[0] - start)
+            budget.unpack(n)
+            with budget.lent(n + chunk):
+                yield dataset[start : start + rows]
 
     return Stored(dataset.shape, dataset.dtype.newbyteorder("="), blocks)
+
+
+def _n_chunks(dataset: Any) -> int:
+    return math.prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
