@@ -450,8 +450,8 @@ def test_weights_of_the_other_byte_order(tmp_path, net):
 def test_what_is_no_file_is_not_opened(tmp_path):
     """Opening a named pipe would wait for a writer."""
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", "/dev/zero"):
-        assert "expected a regular file, got a device" in refused(path)
+    for path, kind in ((tmp_path / "pipe", "named pipe"), ("/dev/zero", "device")):
+        assert f"expected a regular file, got a {kind}" in refused(path)
 
 
 def zipped(path, members, method=zipfile.ZIP_STORED):

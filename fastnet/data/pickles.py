@@ -64,20 +64,6 @@ class _Sets:
             X, y = ([item[i] for item in content] for i in (0, 1))
             return self._from_parts((self._stacked(X), self._stacked(y))), None
         return self._from_parts((self._stored(content), None)), None
-        if not isinstance(content, list | tuple) or not content:
-            raise ValueError(f"expected a dict, a tuple or a list of arrays in the pickle, got {_told(content)}")
-        if len(content) == 2 and not _is_pair(content[0]):
-            return self._from_parts(self._pair(content)), None
-        if len(content) <= 3 and all(_is_pair(part) and isinstance(part[0], Array) for part in content):
-            joined = self._joined(*content) if len(content) == 3 else content[0]
-            train = self._from_parts(self._pair(joined))
-            test = self._from_parts(self._pair(content[-1])) if len(content) > 1 else None
-            return same_classes(train, test, self._path)
-        if all(_is_pair(item) for item in content):
-            return self._from_parts(
-                (self._stacked([x for x, _ in content]), self._stacked([y for _, y in content]))
-            ), None
-        return self._from_parts((self._stored(content), None)), None
 
     def _from_parts(self, part: tuple[Stored, Stored | None]) -> Dataset:
         return from_parts([part], self._path, self._budget)

@@ -51,6 +51,15 @@ def told_as_data_errors(path: str | os.PathLike, deed: str = "read") -> Iterator
         raise data_error(path, error or "ends too early") from None
 
 
+def require_file(path: str | os.PathLike) -> None:
+    """Raise DataError if there is something else than a regular file, which may wait for ever when it is opened."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+    raise data_error(path, f"expected a regular file, got a {kinds.get(stat.S_IFMT(mode), 'device')}")
+
+
 class Source:
     """A regular file open for reading; gzip content is decompressed piece by piece.
 
@@ -61,9 +70,7 @@ class Source:
     def __init__(self, path: str | os.PathLike, budget: Budget | None = None):
         self.path = Path(path)
         self.budget = Budget() if budget is None else budget
-        mode = os.stat(self.path).st_mode
-        if not stat.S_ISREG(mode):
-            raise data_error(path, f"expected a regular file, got {'a folder' if stat.S_ISDIR(mode) else 'a device'}")
+        require_file(path)
         file = open(self.path, "rb")  # noqa: SIM115 - closed with the stream that wraps it
         found = os.fstat(file.fileno())
         self.size = found.st_size
