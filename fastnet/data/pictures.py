@@ -5,6 +5,7 @@ looks on white. Photos are turned as their EXIF orientation says. A UserWarning 
 transparent pixels.
 """
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from fastnet.errors import warn
 
 LARGEST = 1 << 24  # pixels of one picture
 DECODED = 14  # bytes for a pixel: its JPEG coefficients, its colours, and those of the picture turned
-FORMATS = ("PNG", "JPEG", "BMP")
+# What files begin with, and the parts of Pillow that read them. Image.open would warn of large ones by itself.
+PLUGINS = {b"\x89P": "PngImagePlugin.PngImageFile", b"\xff\xd8": "JpegImagePlugin.JpegImageFile"}
+PLUGINS[b"BM"] = "BmpImagePlugin.BmpImageFile"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 UNREAD = (".gif", ".webp", ".tif", ".tiff", ".heic", ".avif")  # pictures, too, but left out
 TRAIN, VALIDATION, TEST = ("train", "training"), ("valid", "validation", "val"), ("test", "testing", "t10k")
@@ -125,8 +128,8 @@ class _Reader:
         """uint8 (h, w), in whatever form the picture is stored; n of its size are accounted for before it is read."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's own limit on pixels is above LARGEST
-                with self.pil.open(path, formats=FORMATS) as image:
+                warnings.simplefilter("ignore")
+                with self._opened(path) as image:
                     pixels = image.width * image.height
                     if pixels > LARGEST:
                         raise ValueError(f"expected at most {LARGEST} pixels, got {image.width}x{image.height}")
@@ -140,6 +143,15 @@ class _Reader:
         except Exception as error:
             # Pillow raises many kinds of errors on damaged files
             raise data_error(path, f"damaged picture ({error})") from None
+
+    def _opened(self, path: Path) -> Any:
+        """The picture in a file, of which nothing but its header has been read."""
+        with open(path, "rb") as file:
+            begins = file.read(2)
+        if begins not in PLUGINS:
+            raise ValueError(f"expected PNG, JPEG or BMP, got a file that begins with {begins.hex(' ') or 'nothing'}")
+        module, _, kind = PLUGINS[begins].partition(".")
+        return getattr(needed(f"PIL.{module}", "pillow", path, "a picture"), kind)(os.fspath(path))
 
     def _levels(self, image: Any) -> np.ndarray:
         """uint8 (h, w), made in bands of rows, since most forms take several copies of the pixels."""

@@ -145,19 +145,22 @@ def whole_pixels(block: np.ndarray) -> bool:
 
 
 def _whole_pixels(parts: list[Stored], shape: tuple[int, ...], budget: Budget) -> np.ndarray | None:
-    budget.take(math.prod(shape))
-    pixels, start, highest = np.empty(shape, np.uint8), 0, 0
+    """The rows of all parts as pixels; None if they are no pixels, for which most often one block is looked at."""
+    pixels, start, highest = None, 0, 0
     for block in _all_blocks(parts):
-        if not whole_pixels(block):
+        whole = whole_pixels(block)
+        if whole and pixels is None:
+            budget.take(math.prod(shape))
+            pixels = np.empty(shape, np.uint8)
+        if not whole or pixels is None:
             highest = 0
             break
         pixels[start : start + len(block)] = block
         highest = max(highest, int(block.max(initial=0)))
         start += len(block)
-    if highest >= 128:
-        return pixels
-    budget.give(math.prod(shape))
-    return None
+    if highest < 128 and pixels is not None:
+        budget.give(pixels.size)
+    return pixels if highest >= 128 else None
 
 
 def _copied(parts: list[Stored], shape: tuple[int, ...], dtype: np.dtype, budget: Budget) -> np.ndarray:

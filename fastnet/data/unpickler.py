@@ -15,7 +15,8 @@ import numpy as np
 from fastnet.data.recorders import Array, DType, Name, as_text
 from fastnet.data.source import PIECE, Source, data_error
 
-INSTRUCTION = 80  # bytes for what one makes: an object, and a place in a list or in the memo
+INSTRUCTION = 48  # bytes for what most of them make: a number, and its place in a list
+OBJECT = 48  # bytes more for a list, a tuple, a dict or a place in the memo
 KEYS = 10_000  # in a dict
 MEMO = 1 << 32  # places that pickle can name
 WORD = 1 << 60  # hashes of numbers below are all different
@@ -80,6 +81,10 @@ class Unpickler:
     def _push(self, value: Any) -> None:
         self._stack.append(value)
 
+    def _push_object(self, value: Any) -> None:
+        self._budget.take(OBJECT)
+        self._stack.append(value)
+
     def _push_sized(self, value: str | bytes) -> None:
         """Push a string that is in memory already, or nearly: it is short, or was made of one that is."""
         self._budget.take(sys.getsizeof(value))
@@ -96,7 +101,7 @@ class Unpickler:
 
     def _tuple(self, n: int) -> None:
         items = [self._pop() for _ in range(n)]
-        self._push(tuple(reversed(items)))
+        self._push_object(tuple(reversed(items)))
 
     def _extend(self, items: list[Any]) -> None:
         target = self._stack[-1] if self._stack else None
@@ -117,12 +122,13 @@ class Unpickler:
 
     def _dict(self) -> None:
         items = self._since_mark()
-        self._push({})
+        self._push_object({})
         self._update(items)
 
     def _keep(self, index: int) -> None:
         if not self._stack or not 0 <= index < MEMO:
             raise ValueError("expected something to remember in the pickle, got nothing")
+        self._budget.take(OBJECT)
         self._memo[index] = self._stack[-1]
 
     def _recall(self, index: int) -> None:
@@ -134,11 +140,11 @@ class Unpickler:
 
     def _global(self) -> None:
         module, name = self._line(), self._line()
-        self._push(Name(module.decode("latin1"), name.decode("latin1")))
+        self._push_object(Name(module.decode("latin1"), name.decode("latin1")))
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        self._push(Name(as_text(module), as_text(name)))
+        self._push_object(Name(as_text(module), as_text(name)))
 
     def _reduce(self) -> None:
         args, name = self._pop(), self._pop()
@@ -147,7 +153,7 @@ class Unpickler:
         if args and isinstance(args[0], str):  # encoded to bytes
             self._budget.take(len(args[0]))
         try:
-            self._push(name.call(*args))
+            self._push_object(name.call(*args))
         except TypeError:
             raise ValueError("expected a pickle of arrays, got one with other arguments") from None
 
@@ -286,16 +292,16 @@ _RUN: dict[bytes, Any] = {
     b"X": lambda u: u._utf8(u._number("<I")),
     b"\x8c": lambda u: u._utf8(u._number("<B")),
     b"\x8d": lambda u: u._utf8(u._number("<Q")),
-    b"]": lambda u: u._push([]),
+    b"]": lambda u: u._push_object([]),
     b"a": lambda u: u._extend([u._pop()]),
     b"e": lambda u: u._extend(u._since_mark()),
-    b"l": lambda u: u._push(u._since_mark()),
+    b"l": lambda u: u._push_object(u._since_mark()),
     b")": lambda u: u._push(()),
-    b"t": lambda u: u._push(tuple(u._since_mark())),
+    b"t": lambda u: u._push_object(tuple(u._since_mark())),
     b"\x85": lambda u: u._tuple(1),
     b"\x86": lambda u: u._tuple(2),
     b"\x87": lambda u: u._tuple(3),
-    b"}": lambda u: u._push({}),
+    b"}": lambda u: u._push_object({}),
     b"d": Unpickler._dict,
     b"s": lambda u: u._update([u._pop(), u._pop()][::-1]),
     b"u": lambda u: u._update(u._since_mark()),
