@@ -150,7 +150,7 @@ def test_hdf5_with_very_many_chunks(path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         file.create_dataset("X", (10_000, 1000), "u1", chunks=(1, 1), fillvalue=1)
-    refused(path, "takes at least 2.57 GB")
+    refused(path, "unpacks so much that it needs a limit of at least")
 
 
 @pytest.mark.parametrize("piece", [b"N0", b"]0", b"K\1\x85", b"]q\0", b"\x8c\0"])

@@ -14,7 +14,9 @@ from fastnet.data.stored import Stored, from_named, rows_per_block
 from fastnet.errors import DataError
 
 OBJECTS = 1000
-PLACE = 256  # bytes that the HDF5 library needs for each chunk that it reads
+CHUNKS = 1000  # that are read at a time, where a row has no more
+PLACE = 8192  # bytes that the HDF5 library needs for each of them meanwhile
+VISIT = 2048  # bytes that it decompresses in the time that it takes to look for one
 
 
 def load_hdf5(source: Source) -> tuple[Dataset, Dataset | None]:
@@ -53,22 +55,27 @@ def _arrays(h5py: Any, file: Any, budget: Budget) -> Iterator[tuple[str, Stored]
 def _stored(name: str, dataset: Any, budget: Budget) -> Stored:
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{name} keeps its data in other files, which are not read")
-    itemsize = dataset.dtype.itemsize
-    chunks = dataset.chunks or (1,) * len(dataset.shape)
+    itemsize, shape = dataset.dtype.itemsize, dataset.shape
 
     def blocks() -> Iterator[np.ndarray]:
-        # Whole chunks, or each would be decompressed several times.
-        rows = -(-rows_per_block(dataset.shape) // chunks[0]) * chunks[0]
+        rows, chunks = _block_of(dataset)
         # A filter of the library decompresses a chunk into twice its size at worst.
-        chunk = 2 * itemsize * math.prod(chunks) + PLACE * _n_chunks(dataset) if dataset.chunks else 0
-        for start in range(0, dataset.shape[0], rows):
-            n = itemsize * math.prod(dataset.shape[1:]) * min(rows, dataset.shape[0] - start)
-            budget.unpack(n)
-            with budget.lent(n + chunk):
+        needed = PLACE * chunks + 2 * itemsize * math.prod(dataset.chunks or (0,))
+        for start in range(0, shape[0], rows):
+            n = itemsize * math.prod(shape[1:]) * min(rows, shape[0] - start)
+            budget.unpack(n + VISIT * chunks)
+            with budget.lent(n + needed):
                 yield dataset[start : start + rows]
 
-    return Stored(dataset.shape, dataset.dtype.newbyteorder("="), blocks)
+    return Stored(shape, dataset.dtype.newbyteorder("="), blocks)
 
 
-def _n_chunks(dataset: Any) -> int:
-    return math.prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+def _block_of(dataset: Any) -> tuple[int, int]:
+    """(rows, chunks) that are read at a time: whole chunks, or each would be decompressed several times."""
+    rows = rows_per_block(dataset.shape)
+    if not dataset.chunks:
+        return rows, 0
+    height, *others = dataset.chunks
+    across = math.prod(-(-length // chunk) for length, chunk in zip(dataset.shape[1:], others, strict=True))
+    bands = max(1, min(-(-rows // height), CHUNKS // max(1, across)))
+    return bands * height, bands * across

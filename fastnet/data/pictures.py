@@ -134,7 +134,7 @@ class _Reader:
                     if pixels > LARGEST:
                         raise ValueError(f"expected at most {LARGEST} pixels, got {image.width}x{image.height}")
                     self.budget.take(n * pixels)
-                    self.budget.unpack(pixels * max(4, 2 * _scans(path, image.format)))
+                    self.budget.unpack(pixels * max(6, 2 * _scans(path, image.format)))
                     with self.budget.lent(DECODED * pixels):
                         self.turned(image, in_place=True)
                         return self._levels(image)
