@@ -63,8 +63,8 @@ def _stored(name: str, dataset: Any, budget: Budget) -> Stored:
         needed = PLACE * chunks + 2 * itemsize * math.prod(dataset.chunks or (0,))
         for start in range(0, shape[0], rows):
             n = itemsize * math.prod(shape[1:]) * min(rows, shape[0] - start)
-            budget.unpack(n + VISIT * chunks)
             with budget.lent(n + needed):
+                budget.unpack(n + VISIT * chunks)
                 yield dataset[start : start + rows]
 
     return Stored(shape, dataset.dtype.newbyteorder("="), blocks)

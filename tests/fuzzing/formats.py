@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import Network
+from fastnet import Network, checkpoints
 from fastnet.data import Dataset, load_data, verify
-from fuzzing import arrays, images, networks, pickles, tables, trees
+from fuzzing import arrays, images, kept, networks, pickles, tables, trees
 from fuzzing.changes import damaged
 
 DAMAGED = 0.3  # of the inputs are damaged besides
@@ -78,6 +78,7 @@ FORMATS = {
     "picture": Format(images.picture, check_sets, package="PIL"),
     "picture-folder": Format(images.picture_folder, check_sets, ".", "PIL"),
     "network": Format(networks.network, check_network),
+    "checkpoint": Format(kept.checkpoint, checkpoints.read),
 }
 
 

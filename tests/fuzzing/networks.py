@@ -68,10 +68,11 @@ def network(rng: random.Random) -> dict[str, bytes]:
         buffer = io.BytesIO()
         rng.choice([np.savez, np.savez_compressed])(buffer, **arrays)
         return {"file": buffer.getvalue()}
-    return {"file": zipped(rng, [(f"{name}.npy", _npy(array)) for name, array in arrays.items()])}
+    return {"file": zipped(rng, [(f"{name}.npy", packed(array)) for name, array in arrays.items()])}
 
 
-def _npy(array: np.ndarray) -> bytes:
+def packed(array: np.ndarray) -> bytes:
+    """An array as a .npy file."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
