@@ -167,6 +167,20 @@ def every(text: str) -> int | str:
         return text
 
 
+def size(text: str) -> int:
+    """Argument type: bytes, from a number that may end in kB, MB or GB."""
+    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9}
+    unit = units.get(text[-2:].lower(), 0)
+    found = number("a size like 500MB or 4GB", lambda value: value > 0)
+    return max(1, round(found(text[:-2]) * unit if unit else found(text)))
+
+
+def add_max_bytes(parser: argparse.ArgumentParser) -> None:
+    """Add --max-bytes, for the verbs that read data."""
+    text = "memory that the data may take, like 4GB (default: 268MB, or four times the files' size if that is more)"
+    parser.add_argument("--max-bytes", type=size, metavar="SIZE", help=text)
+
+
 def checked(module: str) -> Callable[[str], str]:
     """Argument type: a text that ``parse`` of the module takes, whose ValueError says what is wrong with others.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
 
 OUTPUTS = ("save", "json", "log", "tensorboard")  # options that name what a run writes
-NOT_SETTINGS = ("run", "quiet", "given", "checkpoint", "every", "keep", "resume", *OUTPUTS)
+NOT_SETTINGS = ("run", "quiet", "given", "max_bytes", "checkpoint", "every", "keep", "resume", *OUTPUTS)
 
 
 def open_logs(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
 from fastnet.cli import files, loading, matching, results
-from fastnet.cli.parser import Commands, every, rows_or_fraction, whole
+from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_output, divide
 from fastnet.cli.settings import add_settings
 from fastnet.errors import UsageError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastnet.network import Network
 
 # Options that may come with --resume: all others belong to the run.
-WITH_RESUME = ("resume", "epochs", "threads", "every", "keep", "quiet", *results.OUTPUTS)
+WITH_RESUME = ("resume", "epochs", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS)
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -32,6 +32,7 @@ def add_parser(subparsers: Commands) -> None:
         description="Train a network. Without options: 784-64-10 on MNIST, 9 epochs.",
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
+    add_max_bytes(parser)
     split_help = (
         "training rows to hold out and evaluate after each epoch, a number or a share like 0.1: drawn from the seed by "
         "class, from large files in runs of neighbours; 0: none (default: 0.1 where the set has no labelled test part)"
@@ -145,7 +146,7 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
-    data, test_set = loading.load_training(args.data)
+    data, test_set = loading.load_training(args.data, args.max_bytes)
     loading.require_labels(data)
     if data_decides:
         args.output = choose_output(data, args.quiet)
