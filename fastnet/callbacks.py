@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastnet.errors import warn
+from fastnet.files import replacing
 from fastnet.history import Epoch, Step, finite_only
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ class Log:
         except OSError as failure:
             self.failed = True
             warn(f"{self.path} has no row of epoch {epoch.epoch} and later ones: {failure.strerror or failure}")
+
+    def cut(self, epoch: int) -> None:
+        """Drop the rows of the last run after that epoch, because it goes on from there."""
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        numbers = [self._number(line) for line in lines]
+        start = max((i for i, number in enumerate(numbers) if number == 1), default=len(lines))
+        kept = [line for i, line in enumerate(lines) if i < start or (numbers[i] or 0) <= epoch]
+        if len(kept) < len(lines):
+            with replacing(self.path) as file:
+                file.write("".join(kept).encode())
+
+    def _number(self, line: str) -> int | None:
+        """The number of the epoch in a line; None if it is no whole row."""
+        try:
+            return int(line.partition(",")[0]) if self._is_csv else int(json.loads(line)["epoch"])
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def _prepare(self) -> None:
         """Make sure that rows can be appended, on a line of their own."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnet.data.arrays import check_rows
 from fastnet.errors import DivergenceWarning, NonFiniteLossError, number, whole
 from fastnet.history import Epoch, Step
 from fastnet.network import Network
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 SMOOTHING = 0.9  # of the running mean of the losses
 WINDOW = 6  # steps over which a fall is measured
 BLOWN_UP = 4.0  # times the smallest smoothed loss: the test ends
-CHOSEN_HERE = ("epochs", "schedule", "warmup", "callbacks", "patience", "time_limit", "validation", "progress")
+CHOSEN_HERE = (
+    "epochs", "schedule", "warmup", "callbacks", "patience", "min_delta", "monitor", "time_limit", "validation",
+    "progress", "checkpoint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class RangeTest:
         """The losses over the rates, with the suggestion marked. Needs the extra ``plot``."""
         from fastnet.pictures import lr_finder
 
-        return lr_finder(self.lrs.tolist(), self.losses.tolist(), self.suggestion)
+        return lr_finder(self.lrs.tolist(), self.smoothed.tolist(), self.suggestion)
 
 
 def find_lr(
@@ -60,8 +64,7 @@ def find_lr(
     for name in CHOSEN_HERE:
         if name in settings:
             raise TypeError(f"find_lr has no argument {name!r}: how far it trains, and at what rates, is its own")
-    batch_size = min(settings.get("batch_size", 128), len(X))
-    per_epoch = -(-len(X) // batch_size)
+    per_epoch = -(-len(check_rows(X, width=net.sizes[0])) // whole("batch_size", settings.get("batch_size", 128)))
     epochs = -(-steps // per_epoch)
     settings["optimizer"] = dataclasses.replace(check_optimizer(settings.get("optimizer")), lr=high)
     course = _Course(steps)

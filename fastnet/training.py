@@ -9,6 +9,7 @@ from fastnet.callbacks import Callback
 from fastnet.checkpoints import Checkpoint, checkpoints, read_newest
 from fastnet.driver.recording import decoded
 from fastnet.driver.run import SETTINGS, Run
+from fastnet.driver.state import reopen
 from fastnet.errors import whole
 from fastnet.hints import hinted
 from fastnet.history import Epoch, History
@@ -85,6 +86,8 @@ def train(
         net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
         threads=threads, callbacks=callbacks, progress=progress,
     )  # fmt: skip
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"checkpoint must be a fastnet.Checkpoint, as in Checkpoint('folder'), got {checkpoint!r}")
     if checkpoint is not None and checkpoints(checkpoint.folder):
         raise ValueError(
             f"checkpoint: {checkpoint.folder} holds checkpoints of a run already: go on with it by fastnet.resume, or "
@@ -101,6 +104,7 @@ def resume(
     validation: tuple[Any, Any] | None = None,
     sample_weight: Any = None,
     more_epochs: int = 0,
+    time_limit: float | None = None,
     schedule: Callable[[float], float] | None = None,
     threads: int | None = None,
     callbacks: Callback | Callable[[Network, Epoch], Any] | Iterable[Any] = (),
@@ -110,9 +114,10 @@ def resume(
     """Go on with a run from its newest checkpoint, to the bits that it would have ended with.
 
     folder : that of its `Checkpoint`. X, y, validation, sample_weight : the same as for `fastnet.train`.
-    more_epochs : beyond those that the run was to have; a finished run goes on then. schedule : needed where it is a
-        function, which no file holds. threads, callbacks, progress : as for `fastnet.train`.
-    checkpoint : how often to keep the state from now on; None is after every epoch in the same folder.
+    more_epochs : beyond those that the run was to have; a finished run goes on then. time_limit : of this part of the
+        run. schedule : needed where it is a function, which no file holds. threads, callbacks, progress : as for
+        `fastnet.train`; callbacks that a signal interrupted are called again.
+    checkpoint : where and how often to keep the state from now on; None is as before.
 
     Returns the network and the History of the whole run. Raises DataError where there is no good checkpoint, where it
     is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
@@ -120,15 +125,14 @@ def resume(
     values, arrays = read_newest(folder)
     net = Network.from_description(values["network"], values["class_names"])
     settings, state = decoded(values["settings"], schedule), values["state"]
+    settings["time_limit"] = time_limit
     if more_epochs:
         settings["epochs"] += whole("more_epochs", more_epochs)
-        state["history"]["stopped"] = None
-    elif state["history"]["stopped"] == "time_limit":
-        state["history"]["stopped"] = None
+        reopen(state)
     run = Run(
         net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
         progress=progress,
     )  # fmt: skip
     if checkpoint is None:
-        checkpoint = Checkpoint(folder, about=values["about"])
+        checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
     return net, run.train(None, checkpoint, (values, arrays))

@@ -102,11 +102,29 @@ def test_csv_with_other_columns_is_refused_and_left_alone(tmp_path, content):
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_rows_of_a_run_that_goes_on_from_before_are_dropped(tmp_path, suffix):
+    path = tmp_path / f"run.{suffix}"
+    for epochs in (2, 4):
+        log = Log(path)
+        for number in range(1, epochs + 1):
+            log(None, Epoch(number, 0.5, 0.25))
+    whole = path.read_text()
+    log.cut(4)
+    assert path.read_text() == whole
+    log.cut(2)
+    log(None, Epoch(3, 0.5, 0.25))
+    expected = whole.splitlines()[:-1]
+    assert path.read_text().splitlines() == expected
+    log.cut(0)
+    assert len(path.read_text().splitlines()) == len(expected) - 3
+
+
 def test_csv_that_a_spreadsheet_saved_is_known(tmp_path):
     path = tmp_path / "run.csv"
     path.write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + b"\r\n")
     Log(path)(None, Epoch(1, 0.5, 0.25))
-    assert path.read_bytes().endswith(b"\r\n1,0.5,0.25,,,,,,,\n")
+    assert path.read_bytes().endswith(b"\r\n1,0.5,0.25,,,,,,,,\n")
 
 
 @pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])

@@ -87,6 +87,18 @@ def test_what_is_refused(schedule, warmup, words):
         check_schedule(schedule, warmup)
 
 
+def test_warmups():
+    assert Warmup(1, "cosine") == Warmup(1, Cosine())
+    for wrong in (lambda: Warmup(1, Warmup(1)), lambda: check_schedule(Warmup(1), 1)):
+        with pytest.raises(ValueError, match="warm up once"):
+            wrong()
+
+
+def test_functions_must_return_numbers():
+    with pytest.raises(TypeError, match="schedule must be a function that returns a number"):
+        Function(lambda done: None).factors(np.arange(3), TEN)
+
+
 @pytest.mark.parametrize("schedule", [3, Cosine, ["cosine"]])
 def test_what_is_no_schedule(schedule):
     with pytest.raises(TypeError, match="one of constant, step, cosine"):

@@ -236,7 +236,11 @@ def test_row_weights_by_hand():
     y = np.array([0, 0, 0, 1])
     balanced = row_weights(y, 2, "balanced", None, np.dtype("f8"))
     np.testing.assert_allclose(balanced, [4 / 6, 4 / 6, 4 / 6, 2])
-    np.testing.assert_allclose(row_weights(y, 2, {1: 3}, [1, 0, 2, 1], np.dtype("f4")), [1, 0, 2, 3])
+    weight = row_weights(y, 2, {1: 3}, [1, 0, 2, 1], np.dtype("f4"))
+    np.testing.assert_allclose(weight, np.array([1, 0, 2, 3]) / 1.5, rtol=1e-6)
+    np.testing.assert_allclose(row_weights(y[:, None], 1, {1: 3}, None, np.dtype("f8")), [2 / 3, 2 / 3, 2 / 3, 2])
+    for size in (1e-50, 1e39):
+        np.testing.assert_allclose(row_weights(y, 2, None, np.full(4, size), np.dtype("f4")), [1, 1, 1, 1])
     assert row_weights(y, 2, None, None, np.dtype("f4")) is None
 
 

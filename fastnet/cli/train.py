@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from fastnet.history import History
     from fastnet.network import Network
 
+COMMAND = "fastnet train"  # notes in a checkpoint who made the run
 # Options that may come with --resume: all others belong to the run.
-WITH_RESUME = ("resume", "epochs", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS)
+WITH_RESUME = ("resume", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS)
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     def train() -> "History":
         return settings.train(args, network, rows.train, rows.held_out, progress, logs.values(), checkpoint)
 
-    history = kept_when_interrupted(args, network, train)
+    history = kept_when_interrupted(args, network, checkpoint, train)
     return finish(task, network, history, logs, checkpoint)
 
 
@@ -101,7 +102,7 @@ def go_on(args: argparse.Namespace) -> int:
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
     values, _ = read_newest(args.resume)
-    if not isinstance(values["about"], dict):
+    if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
         raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
     stored = argparse.Namespace(**values["about"] | {name: getattr(args, name) for name in args.given})
     stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
@@ -111,6 +112,8 @@ def go_on(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(progress_so_far(args.resume, len(history["epochs"]), stored.epochs, history["stopped"], more), flush=True)
     task, logs = prepare(stored)
+    if "--log" in logs:
+        logs["--log"].cut(len(history["epochs"]))
     network, rows = Network.from_description(values["network"]), task.rows
     progress: Any = False
     if not args.quiet:
@@ -120,12 +123,12 @@ def go_on(args: argparse.Namespace) -> int:
 
     def train() -> "tuple[Network, History]":
         return resume(
-            args.resume, rows.train.X, rows.train.y, more_epochs=more, threads=stored.threads, callbacks=logs.values(),
-            validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), progress=progress,
-            checkpoint=checkpoint,
+            args.resume, rows.train.X, rows.train.y, more_epochs=more, time_limit=args.time_limit,
+            validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), threads=stored.threads,
+            callbacks=logs.values(), progress=progress, checkpoint=checkpoint,
         )  # fmt: skip
 
-    network, whole_run = kept_when_interrupted(stored, None, train)
+    network, whole_run = kept_when_interrupted(stored, None, checkpoint, train)
     return finish(task, network, whole_run, logs, checkpoint)
 
 
@@ -166,6 +169,7 @@ def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
     if not args.checkpoint:
         return None
     about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
+    about["command"] = COMMAND
     for name in ("data", *results.OUTPUTS):
         if about[name] and (name != "data" or os.path.exists(about[name])):
             about[name] = os.path.abspath(about[name])
@@ -182,15 +186,19 @@ def refuse_used(folder: str) -> None:
         )
 
 
-def kept_when_interrupted(args: argparse.Namespace, network: "Network | None", train: Callable[[], Any]) -> Any:
+def kept_when_interrupted(
+    args: argparse.Namespace, network: "Network | None", checkpoint: "Checkpoint | None", train: Callable[[], Any]
+) -> Any:
     """Train; when a signal ends it, keep what --checkpoint or else --save can keep, and say how to go on."""
     import numpy as np
+
+    from fastnet.checkpoints import checkpoints
 
     before = np.zeros(0) if network is None else network.params.copy()
     try:
         return train()
     except (KeyboardInterrupt, SystemExit):
-        if args.checkpoint:
+        if checkpoint is not None and not checkpoint.failed and checkpoints(args.checkpoint):
             print(f"fastnet: to go on: fastnet train --resume {args.checkpoint}", file=sys.stderr)
         elif args.save and network is not None and not np.array_equal(before, network.params):
             network.unfinished = True

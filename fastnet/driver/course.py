@@ -49,6 +49,7 @@ class Course(Guide):
         self.deadline = math.inf
         self.finite = net.params.copy()
         self.best: np.ndarray | None = None
+        self.owed: str | None = None  # callbacks are to be called for "steps" or an "epoch" that are done
         self.step_callbacks = [call for call in steering.callbacks if getattr(call, "every", None) is not None]
         self.shows_steps = hasattr(progress, "steps")
 
@@ -57,6 +58,8 @@ class Course(Guide):
         if self.steering.time_limit is not None:
             self.deadline = time.monotonic() + self.steering.time_limit
         try:
+            if self.owed == "epoch":
+                self._end_with(self.history[-1])
             if self.history.stopped is None:
                 self.loop.run(self.steering.epochs - len(self.history))
         except (KeyboardInterrupt, SystemExit):
@@ -90,6 +93,12 @@ class Course(Guide):
         optimizer.fill(table, self.lr, self.before)
         return table
 
+    def advance(self, steps: int) -> None:
+        self.owed = "steps"
+
+    def owes(self) -> bool:
+        return self.owed == "steps"
+
     def steps_ahead(self) -> int:
         return min((call.every - self.done % call.every for call in self.step_callbacks), default=len(self.lr))
 
@@ -102,7 +111,8 @@ class Course(Guide):
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
         if self.step_callbacks and self._called_within(losses):
             self.history.stopped = "callback"
-        elif time.monotonic() >= self.deadline:
+        self.owed = None
+        if self.history.stopped is None and time.monotonic() >= self.deadline:
             self._save()  # as it would be without a limit: who goes on with the run goes on within this epoch
             self.history.stopped = "time_limit"
         elif self.keeper is not None and self.keeper.is_due():
@@ -115,15 +125,21 @@ class Course(Guide):
             self._fail(len(losses) - 1)
         figures = {name: value for rows in self.evaluators for name, value in self._figures(rows).items()}
         mean, lr = self.batches.mean(losses.sum(axis=1)), float(self.lr[len(losses) - 1])
-        record = Epoch(self.epoch, seconds, mean, **figures, lr=lr)
+        rows = int(self.batches.counts[: len(losses)].sum())
+        record = Epoch(self.epoch, seconds, mean, **figures, lr=lr, rows=rows)
         with self.loop.shield:
             self._record(record, losses[:, 0])
+        return self._end_with(record)
+
+    def _end_with(self, record: Epoch) -> bool:
+        """Tell of an epoch that is recorded, and keep the state; returns whether the run ends with it."""
         if self.progress:
             self.progress.epoch(record)
         if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
-            self.history.stopped = "callback"
+            self.history.stopped = self.history.stopped or "callback"
+        self.owed = None
         ended = self.history.stopped is not None
-        if self.history.stopped != "time_limit" and self._is_due(record.epoch, ended):
+        if self._is_due(record.epoch, ended):
             self._save()
         return ended
 
@@ -134,12 +150,15 @@ class Course(Guide):
 
     def _record(self, record: Epoch, losses: np.ndarray) -> None:
         """All that an epoch changes, so that the next one can begin."""
+        is_whole = record.epoch == self.steering.epochs and len(losses) == len(self.lr)
+        if self.history.stopped == "time_limit" and is_whole:
+            self.history.stopped = None
         self.finite[:] = self.net.params
         self.watch.epoch(record.epoch, losses, self.batches.counts[: len(losses)])
         self._steer(record)
         self.history.epochs.append(record)
         self.before, self.rng_state = self.done, self.rng.bit_generator.state
-        self.loop.step, self.loop.seconds = 0, 0.0
+        self.loop.step, self.loop.seconds, self.owed = 0, 0.0, "epoch"
 
     def _figures(self, rows: str) -> dict[str, float]:
         """The fields of an Epoch that an evaluation on these rows, "val" or "train", fills."""
@@ -183,7 +202,8 @@ class Course(Guide):
         return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
 
     def _save(self) -> None:
-        if self.keeper is not None:
+        # A time limit cuts an epoch short for this call alone: its state was kept before that.
+        if self.keeper is not None and self.history.stopped != "time_limit":
             self.stepper.store()
             with self.loop.shield:  # a signal waits until the file is whole
                 self.keeper.save(self.done, *state_of(self))

@@ -14,7 +14,7 @@ class Shield:
     """Holds signals back: ``with shield:`` lets them act when its block is done. Blocks may not be nested.
 
     Only signals whose handlers are Python functions are held back, and only while `installed`, in the main thread;
-    elsewhere no signal ever interrupts. A second signal acts at once.
+    elsewhere no signal ever interrupts.
     """
 
     def __init__(self) -> None:
@@ -38,10 +38,9 @@ class Shield:
                 signal.signal(number, handler)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self._holds and self._pending is None:
-            self._pending = number, frame
+        if self._holds:
+            self._pending = self._pending or (number, frame)
         else:
-            self._pending = None
             self._handlers[number](number, frame)
 
     def __enter__(self) -> None:

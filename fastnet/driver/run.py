@@ -47,6 +47,7 @@ class Run:
         )  # fmt: skip
         self.threads = None if threads is None else whole("threads", threads)
         self.task = self._task(np.shape(X)[1:])
+        self.settings = settings | {name: self.task[name] for name in ("dropout", "augment")}
         self._take(X, y, validation, sample_weight)
         self.batches = Batches(len(self.X), whole("batch_size", settings["batch_size"]), self.weight)
         if progress is True:

@@ -114,4 +114,6 @@ def _callables(callbacks: Any) -> tuple[Any, ...]:
             raise TypeError(f"callbacks must be functions of (net, epoch), got {callback!r}")
         if getattr(callback, "every", None) is not None:
             whole(f"every of the callback {type(callback).__name__}", callback.every)
+            if not callable(getattr(callback, "step", None)):
+                raise TypeError(f"the callback {type(callback).__name__} has every= and needs a method step(net, step)")
     return found
