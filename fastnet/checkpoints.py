@@ -1,6 +1,7 @@
 """Checkpoints: files that hold all that a run depends on, so that a killed one goes on to the same bits."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import numpy as np
 
 from fastnet.durations import seconds
 from fastnet.errors import DataError, warn, whole
-from fastnet.files import replacing
+from fastnet.files import replacing, try_to_make
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)\.npz")
@@ -90,11 +91,21 @@ class Keeper:
             here = found.index(written)  # those before it in the list are newer, and were passed over as damaged
             for path in found[:here] + found[here + self.checkpoint.keep :]:
                 path.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self.checkpoint.failed = True
-            place = error.filename or self.folder
-            warn(f"checkpoint of step {step} not written, training goes on: {place}: {error.strerror or error}")
+            place = getattr(error, "filename", None) or self.folder
+            why = getattr(error, "strerror", None) or str(error) or "not enough memory"
+            warn(f"checkpoint of step {step} not written, training goes on: {place}: {why}")
         self._saved = time.monotonic()
+
+
+def prepare(folder: str | os.PathLike) -> None:
+    """Make a folder for the checkpoints of a new run. Raises OSError where they could not be written."""
+    place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "expected a folder for checkpoints, got a file", os.fspath(folder))
+    place.mkdir(parents=True, exist_ok=True)
+    try_to_make(place / "step-0.npz")
 
 
 def checkpoints(folder: str | os.PathLike) -> list[Path]:

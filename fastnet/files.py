@@ -13,27 +13,39 @@ _workshops: set[Path] = set()  # folders of files that are being made
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
-    """A path to make a file or folder at, which is moved to ``target`` when the block ends.
-
-    It lies in a new folder beside the target, so that the move is atomic. Nothing is left behind when the block fails.
-    """
+def _workshop(target: Path) -> Iterator[Path]:
+    """A path of the target's name, in a new folder beside the target that is removed when the block ends."""
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", os.fspath(target.parent))
     workshop = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}"
     try:  # Ctrl-C may come as soon as the folder is there, so it is made within
         _workshops.add(workshop)
         workshop.mkdir(0o700)
-        made = workshop / target.name
-        yield made
-        os.replace(made, target)
-        _sync_folder(target.parent)
+        yield workshop / target.name
     finally:
         try:
             shutil.rmtree(workshop, ignore_errors=True)
         finally:  # once more: Ctrl-C may have ended the first
             shutil.rmtree(workshop, ignore_errors=True)
             _workshops.discard(workshop)
+
+
+@contextlib.contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A path to make a file or folder at, which is moved to ``target`` when the block ends.
+
+    It lies in a new folder beside the target, so that the move is atomic. Nothing is left behind when the block fails.
+    """
+    with _workshop(target) as made:
+        yield made
+        os.replace(made, target)
+        _sync_folder(target.parent)
+
+
+def try_to_make(path: str | os.PathLike) -> None:
+    """Raise the OSError of a place where no file of that name can be made; nothing is left there."""
+    with _workshop(Path(os.path.realpath(path))) as made:
+        made.touch()
 
 
 def remove_unfinished() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastnet.augmentation import Augment
 from fastnet.callbacks import Callback
-from fastnet.checkpoints import Checkpoint, checkpoints, read_newest
+from fastnet.checkpoints import Checkpoint, checkpoints, prepare, read_newest
 from fastnet.driver.recording import decoded
 from fastnet.driver.run import SETTINGS, Run
 from fastnet.driver.state import reopen
@@ -77,9 +77,10 @@ def train(
         a text like "shift=2,rotate=10".
     checkpoint : where and how often to keep the state of the run, for `fastnet.resume`.
 
-    Raises ValueError or TypeError on bad arguments, NonFiniteLossError when the run diverges; the network is then as it
-    was after its last finite epoch. After Ctrl-C it holds the weights reached. Warns with DivergenceWarning of a run
-    that ended finite but diverged, and with UserWarning of an X in units that look wrong.
+    Raises ValueError or TypeError on bad arguments, OSError where no checkpoint can be written, and NonFiniteLossError
+    when the run diverges; the network is then as it was after its last finite epoch. After Ctrl-C it holds the weights
+    reached. Warns with DivergenceWarning of a run that ended finite but diverged, and with UserWarning of an X in units
+    that look wrong.
     """
     given = locals()
     run = Run(
@@ -93,6 +94,8 @@ def train(
             f"checkpoint: {checkpoint.folder} holds checkpoints of a run already: go on with it by fastnet.resume, or "
             "choose another folder"
         )
+    if checkpoint is not None:
+        prepare(checkpoint.folder)
     return run.train(seed, checkpoint)
 
 

@@ -47,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         about = {"model": args.model, "data": facts(dataset), "rows": len(dataset.X)}
         content = about | dataclasses.asdict(result) | {"versions": machine.versions()}
-        if not files.written("--json", lambda: files.write_json(args.json, content)):
+        if not files.written("--json", args.json, lambda path: files.write_json(path, content)):
             return 4
     return 0

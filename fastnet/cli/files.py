@@ -1,15 +1,18 @@
 """Files that the program writes: checked before the work, replaced in one go after it."""
 
+import contextlib
 import json
 import math
 import os
+import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastnet import terminal
 from fastnet.errors import UsageError
-from fastnet.files import replacing
+from fastnet.files import replacing, try_to_make
 
 
 def check_writable(option: str, path: str | None) -> None:
@@ -17,24 +20,39 @@ def check_writable(option: str, path: str | None) -> None:
     if path is None:
         return
     target = Path(path)
-    if target.exists() and not target.is_file():
+    if os.path.exists(path) and not target.is_file():
         kind = "folder" if target.is_dir() else "device"
         raise UsageError(f"{option}: expected a file to write, got the {kind} {path}")
-    folder = target.resolve().parent
+    folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise UsageError(f"{option}: cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{option}: cannot write {path}: no permission in {folder}")
-
-
-def written(option: str, write: Callable[[], None]) -> bool:
-    """Write a file that an option asked for; if that fails, say so and return False, so that other work goes on."""
     try:
-        write()
+        try_to_make(path)
+    except PermissionError:
+        raise UsageError(f"{option}: cannot write {path}: no permission in {folder}") from None
     except OSError as failure:
-        terminal.error(f"{option}: not written: {failure}")
+        raise UsageError(f"{option}: cannot write {path}: {failure.strerror or failure}") from None
+
+
+def written(option: str, path: str, write: Callable[[str], None]) -> bool:
+    """Write a file that an option asked for; where that fails, write it elsewhere, say so and return False."""
+    try:
+        write(path)
+    except OSError as failure:
+        place = _rescued(path, write)
+        terminal.error(f"{option}: not written: {failure}" + (f"; it is in {place} instead" if place else ""))
         return False
     return True
+
+
+def _rescued(path: str, write: Callable[[str], None]) -> str | None:
+    """Write a file beside the one that could not be written, or else in another folder; returns where it is now."""
+    for folder in (os.path.dirname(os.path.abspath(path)), os.getcwd(), tempfile.gettempdir()):
+        place = os.path.join(folder, f"fastnet-{secrets.token_hex(4)}{os.path.splitext(path)[1][:8]}")
+        with contextlib.suppress(OSError):
+            write(place)
+            return place
+    return None
 
 
 def write_json(path: str, content: dict[str, Any]) -> None:

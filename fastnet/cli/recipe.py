@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         content = compare(recipe, config, given, data, test, seeds)
     print(f"\n{purposes(recipe)}", flush=True)
-    if args.json and not files.written("--json", lambda: files.write_json(args.json, content)):
+    if args.json and not files.written("--json", args.json, lambda path: files.write_json(path, content)):
         return 4
     return 3 if content["diverged"] else 0
 

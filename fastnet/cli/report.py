@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     peak = None if found is None else measured_peak(found, network, missing)
     here = machine.processor(), machine.versions()
     page = report.page(report.Material(args.source, *here, found, network, judged, peak, missing))
-    if not files.written("--output", lambda: write(args.output, page)):
+    if not files.written("--output", args.output, lambda path: write(path, page)):
         return 4
     print(f"report: {args.output}")
     return 0

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
 
 OUTPUTS = ("save", "json", "log", "tensorboard")  # options that name what a run writes
-NOT_SETTINGS = ("run", "quiet", "given", "max_bytes", "checkpoint", "every", "keep", "resume", *OUTPUTS)
+NOT_SETTINGS = (
+    "run", "quiet", "given", "source", "max_bytes", "checkpoint", "every", "keep", "resume", *OUTPUTS,
+)  # fmt: skip
 
 
 def open_logs(args: argparse.Namespace) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def write(
     """Write what the options ask for; False if something could not be written."""
     complete = True
     if args.save:
-        complete &= files.written("--save", lambda: network.save(args.save))
+        complete &= files.written("--save", args.save, network.save)
     if args.json:
         test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
         held_out = rows.held_out if rows.kind == "validation" else None
@@ -63,7 +65,7 @@ def write(
             about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
         about["saved"] = args.save
         about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
-        complete &= files.written("--json", lambda: files.write_json(args.json, about))
+        complete &= files.written("--json", args.json, lambda path: files.write_json(path, about))
     return complete
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     if (args.every is not None or args.keep is not None) and not args.checkpoint:
         raise UsageError("--every and --keep say how often --checkpoint FOLDER writes, which is missing")
     if args.checkpoint:
-        refuse_used(args.checkpoint)
+        prepare_folder(args.checkpoint)
+    args.source = args.data
     task, logs = prepare(args)
     network = settings.make_network(args, task.data.X.shape[1], matching.n_outputs(task.data), task.data.class_names)
     progress: Any = False
@@ -140,7 +142,10 @@ def progress_so_far(folder: str, done: int, epochs: int, stopped: str | None, mo
 
 
 def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
-    """Check what the run will write, read its data and say what it trains on; (the task, its logs)."""
+    """Check what the run will write, read its data and say what it trains on; (the task, its logs).
+
+    args.source : args.data, or the same place seen from another folder.
+    """
     data_decides = args.output is None and args.data is not None
     if not data_decides:
         settings.resolve(args)
@@ -149,7 +154,7 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
-    data, test_set = loading.load_training(args.data, args.max_bytes)
+    data, test_set = loading.load_training(args.source, args.max_bytes)
     loading.require_labels(data)
     if data_decides:
         args.output = choose_output(data, args.quiet)
@@ -170,26 +175,27 @@ def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
         return None
     about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
     about["command"] = COMMAND
-    for name in ("data", *results.OUTPUTS):
-        if about[name] and (name != "data" or os.path.exists(about[name])):
+    for name in ("source", *results.OUTPUTS):  # who goes on may stand in another folder
+        if about[name] and (name != "source" or os.path.exists(about[name])):
             about[name] = os.path.abspath(about[name])
     return Checkpoint(args.checkpoint, every=args.every or 1, keep=args.keep or 3, about=about)
 
 
-def refuse_used(folder: str) -> None:
-    """Raise UsageError if a folder for checkpoints holds those of another run."""
-    from fastnet.checkpoints import checkpoints
+def prepare_folder(folder: str) -> None:
+    """Make a folder for checkpoints; raise UsageError if it holds those of another run, OSError if it is of no use."""
+    from fastnet.checkpoints import checkpoints, prepare
 
     if checkpoints(folder):
         raise UsageError(
             f"--checkpoint: {folder} holds the checkpoints of a run: go on with --resume {folder}, or choose another"
         )
+    prepare(folder)
 
 
 def kept_when_interrupted(
     args: argparse.Namespace, network: "Network | None", checkpoint: "Checkpoint | None", train: Callable[[], Any]
 ) -> Any:
-    """Train; when a signal ends it, keep what --checkpoint or else --save can keep, and say how to go on."""
+    """Train; a run that a signal or a lack of memory ends is kept where --checkpoint or --save say, and can go on."""
     import numpy as np
 
     from fastnet.checkpoints import checkpoints
@@ -197,12 +203,12 @@ def kept_when_interrupted(
     before = np.zeros(0) if network is None else network.params.copy()
     try:
         return train()
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, MemoryError):
         if checkpoint is not None and not checkpoint.failed and checkpoints(args.checkpoint):
-            print(f"fastnet: to go on: fastnet train --resume {args.checkpoint}", file=sys.stderr)
+            print(f"fastnet: to go on: fastnet train --resume {shlex.quote(args.checkpoint)}", file=sys.stderr)
         elif args.save and network is not None and not np.array_equal(before, network.params):
             network.unfinished = True
-            if files.written("--save", lambda: network.save(args.save)):
+            if files.written("--save", args.save, network.save):
                 print(f"fastnet: the network reached is in {args.save}, marked as unfinished", file=sys.stderr)
         raise
 

@@ -46,7 +46,7 @@ class Course(Guide):
         self.before, self.rng_state = 0, rng.bit_generator.state  # steps and state at the beginning of the epoch
         self.length = Length(batches.steps, batches.steps * steering.epochs)
         self.stopper, self.dropper, self.drops = steering.stopper(), steering.dropper(), 0
-        self.deadline = math.inf
+        self.deadline, self.saving = math.inf, False
         self.finite = net.params.copy()
         self.best: np.ndarray | None = None
         self.owed: str | None = None  # callbacks are to be called for "steps" or an "epoch" that are done
@@ -63,7 +63,8 @@ class Course(Guide):
             if self.history.stopped is None:
                 self.loop.run(self.steering.epochs - len(self.history))
         except (KeyboardInterrupt, SystemExit):
-            self._save()
+            if not self.saving:  # or a second signal ended that
+                self._save()
             raise
         if self.best is not None:
             self.net.params[:] = self.best
@@ -206,7 +207,9 @@ class Course(Guide):
         if self.keeper is not None and self.history.stopped != "time_limit":
             self.stepper.store()
             with self.loop.shield:  # a signal waits until the file is whole
+                self.saving = True
                 self.keeper.save(self.done, *state_of(self))
+                self.saving = False
 
     def _fail(self, step: int) -> None:
         self.net.params[:] = self.finite

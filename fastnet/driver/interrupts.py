@@ -19,7 +19,7 @@ class Shield:
 
     def __init__(self) -> None:
         self._holds = False
-        self._pending: tuple[int, FrameType | None] | None = None
+        self._pending: list[tuple[int, FrameType | None]] = []
         self._handlers: dict[int, Any] = {}
 
     @contextlib.contextmanager
@@ -39,7 +39,7 @@ class Shield:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self._holds:
-            self._pending = self._pending or (number, frame)
+            self._pending.append((number, frame))
         else:
             self._handlers[number](number, frame)
 
@@ -48,6 +48,13 @@ class Shield:
 
     def __exit__(self, *_: object) -> None:
         self._holds = False
-        if self._pending is not None:
-            (number, frame), self._pending = self._pending, None
-            self._handlers[number](number, frame)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Let the signals that came act, a second one too: it may want the end at once."""
+        if self._pending:
+            (number, frame), *self._pending = self._pending
+            try:
+                self._handlers[number](number, frame)
+            finally:
+                self._deliver()

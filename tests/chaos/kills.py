@@ -26,9 +26,8 @@ def _ended(lab: Lab, runs: int, signals: tuple[int, ...]) -> Tally:
         lab.result(run.case)
         for _ in range(int(lab.rng.integers(1, MOST + 1))):
             number = signal.Signals(int(lab.rng.choice(signals)))
-            cold = bool(lab.rng.random() < COLD)
-            code = run.hit(number, tally, cold)
-            tally.problems += _after(run, number, code, cold)
+            code = run.hit(number, tally, cold=bool(lab.rng.random() < COLD))
+            tally.problems += _after(run, number, code)
             if code == 0:
                 break
         tally.problems += run.problems(run.start().finish())
@@ -37,13 +36,11 @@ def _ended(lab: Lab, runs: int, signals: tuple[int, ...]) -> Tally:
     return tally
 
 
-def _after(run: Training, number: int, code: int | str, cold: bool) -> list[str]:
-    """What is wrong with how a process ended. A cold one may not have come to its handlers."""
-    allowed: set[int | str] = {0, -number} if number == signal.SIGKILL or cold else {0}
-    if number != signal.SIGKILL:
-        allowed |= {CODES[number]}
-    name = f"{run.place.name}, start {run.starts}"
-    found = [] if code in allowed else [f"{name}: exit code {code} after {number.name}: {run.printed()}"]
+def _after(run: Training, number: signal.Signals, code: int | str) -> list[str]:
+    """What is wrong with how a process ended. It may not have come to its handlers, or have given them back."""
+    found, name = [], f"{run.place.name}, start {run.starts}"
+    if code not in (0, -number, CODES.get(number)):
+        found.append(f"{name}: exit code {code} after {number.name}: {run.printed()}")
     if code == CODES.get(number):
         text = (run.place / f"out-{run.starts}.txt").read_text()
         found += [f"{name}: a traceback: {run.printed()}"] * ("Traceback" in text)

@@ -46,6 +46,7 @@ class Program:
             with open(self.out, "wb") as out:
                 os.dup2(out.fileno(), 1)
                 os.dup2(out.fileno(), 2)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the program has its own handlers
             sys.argv[1:] = argv
             code = _main()
         except BaseException:

@@ -1,0 +1,101 @@
+"""Signals that end the program: what is worth keeping is kept first, and the end comes soon."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+ENDED = (129, 130, 143)  # exit codes after SIGHUP, Ctrl-C and SIGTERM
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+PATIENCE = 1.0  # seconds that a compiler may go on
+
+
+class Terminated(SystemExit):
+    """What SIGTERM and SIGHUP raise. It is reported when all that it interrupts has cleaned up, the terminal's last
+    line too.
+    """
+
+    code: int
+
+
+@contextlib.contextmanager
+def first_raises() -> Iterator[None]:
+    """The first signal raises, so that what is worth keeping is kept; a second one ends the process at once.
+
+    A signal that is ignored, as SIGHUP under nohup, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+
+    def arrived(number: int, frame: object) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            leave(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (getattr(signal, n) for n in NAMES if hasattr(signal, n))}
+    with _watched(seen):
+        try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:
+                    signal.signal(number, arrived)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _watched(seen: list[int]) -> Iterator[None]:
+    """End the process where a signal does not come to its handler, and into ``seen``, because LLVM compiles: a module
+    takes it seconds, and Python runs handlers between two calls only.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    watcher = threading.Thread(target=_watch, args=(reader, seen), daemon=True)
+    watcher.start()
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        seen.append(0)  # nothing is waited for any more
+        writer.close()
+        watcher.join()
+        reader.close()
+
+
+def _watch(signals: socket.socket, seen: list[int]) -> None:
+    """Read the numbers of signals; where one is not seen in time, end the process."""
+    while number := signals.recv(1):
+        end = time.monotonic() + PATIENCE
+        while not seen and not (time.monotonic() > end and _is_compiling()):
+            time.sleep(0.05)
+        if not seen:
+            print("fastnet: ended while kernels were compiled", file=sys.stderr)
+            leave(128 + number[0])
+
+
+def _is_compiling() -> bool:
+    """Whether the main thread is in a call of LLVM."""
+    main = threading.main_thread().ident
+    frame = None if main is None else sys._current_frames().get(main)
+    return frame is not None and frame.f_globals.get("__name__", "").startswith("llvmlite.")
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: threads that still import or compile would keep it, or crash while it ends."""
+    for module, clean in (("fastnet.engine.warm", "end_helper"), ("fastnet.files", "remove_unfinished")):
+        if module in sys.modules:
+            getattr(sys.modules[module], clean)()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
