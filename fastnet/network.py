@@ -118,7 +118,7 @@ class Network:
     def from_arrays(
         cls,
         W: Sequence[Any],
-        b: Sequence[Any],
+        b: Sequence[Any] | None,
         *,
         hidden: Any = "sigmoid",
         output: str = "softmax",
@@ -129,7 +129,8 @@ class Network:
         """A network with copies of weights from elsewhere, such as the dense layers of Keras or PyTorch.
 
         W : for each layer (fan_in, fan_out), as Keras has them; with ``transposed`` (fan_out, fan_in), as the weight of
-            PyTorch's Linear. Nothing is guessed from the shapes. b : for each layer (fan_out,), or None for no bias.
+            PyTorch's Linear. Nothing is guessed from the shapes. b : for each layer (fan_out,), or None for no bias;
+            None for none at all.
         hidden, output, input_scale, class_names : as for Network. ``gelu`` is the form by tanh: gelu with
             approximate=True in Keras, approximate="tanh" in PyTorch.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet.data.arrays import check_rows
-from fastnet.errors import DivergenceWarning, NonFiniteLossError, number, whole
+from fastnet.errors import DivergenceWarning, NonFiniteLossError, number, warn, whole
 from fastnet.history import Epoch, Step
 from fastnet.network import Network
 from fastnet.optimizers import check_optimizer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMOOTHING = 0.9  # of the running mean of the losses
+FEWEST = 20
 WINDOW = 6  # steps over which a fall is measured
 BLOWN_UP = 4.0  # times the smallest smoothed loss: the test ends
 CHOSEN_HERE = (
@@ -59,7 +60,9 @@ def find_lr(
     """
     from fastnet.training import train
 
-    low, steps = number("low", low, 0, above=True), max(2, whole("steps", steps))
+    low, steps = number("low", low, 0, above=True), whole("steps", steps)
+    if steps < FEWEST:
+        raise ValueError(f"steps must be at least {FEWEST}, so that a course can be seen, got {steps}")
     high = number("high", high, low, above=True)
     for name in CHOSEN_HERE:
         if name in settings:
@@ -75,7 +78,10 @@ def find_lr(
             copy.deepcopy(net), X, y, epochs=epochs, callbacks=[course], **settings,
             schedule=lambda done: (low / high) ** (1 - min(1, round(done * epochs * per_epoch) / (steps - 1))),
         )  # fmt: skip
-    return course.result()
+    found = course.result()
+    if len(found.smoothed) == steps and np.argmin(found.smoothed) == steps - 1:
+        warn(f"the loss still falls at high={high:g}: a larger high may give another suggestion")
+    return found
 
 
 class _Course:

@@ -66,7 +66,7 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepDecay:
     """Times ``factor`` after every ``every`` epochs."""
 
     every: float = 10
@@ -150,11 +150,11 @@ class Warmup:
         return np.where(steps < rise, later * (steps + 1) / (rise + 1), later)
 
 
-Schedule = Constant | Cosine | OneCycle | Step | Inverse | Plateau | Function | Warmup
+Schedule = Constant | Cosine | OneCycle | StepDecay | Inverse | Plateau | Function | Warmup
 
 NAMES: dict[str, Any] = {
     "constant": Constant,
-    "step": Step,
+    "step": StepDecay,
     "cosine": Cosine,
     "one_cycle": OneCycle,
     "plateau": Plateau,

@@ -225,10 +225,24 @@ def test_tensorboard_closes_itself(run, tmp_path):
     assert len(points(tmp_path)["loss"]) == 3
 
 
-def test_nothing_is_written_where_no_epoch_was(tmp_path):
+def test_the_folder_is_tried_at_once(tmp_path):
     pytest.importorskip("tensorboardX")
     TensorBoard(tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "run").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        TensorBoard(tmp_path / "file")
+
+
+def test_points_that_cannot_be_written_do_not_end_a_run(tmp_path):
+    pytest.importorskip("tensorboardX")
+    board = TensorBoard(tmp_path / "run")
+    (tmp_path / "run").rmdir()
+    (tmp_path / "run").write_text("")
+    with pytest.warns(UserWarning, match="has no points from 1 on"):
+        board(None, Epoch(1, 0.5, 0.25))
+    assert board.failed
+    board(None, Epoch(2, 0.5, 0.25))
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, True, "10"])

@@ -63,7 +63,7 @@ class Course(Guide):
             if self.history.stopped is None:
                 self.loop.run(self.steering.epochs - len(self.history))
         except (KeyboardInterrupt, SystemExit):
-            if not self.saving:  # or a second signal ended that
+            if not self.loop.shield.torn:
                 self._save()
             raise
         if self.best is not None:
@@ -90,6 +90,9 @@ class Course(Guide):
         table, optimizer = self.batches.coefficients(), self.steering.optimizer
         steps = self.before + np.arange(len(table))
         self.lr = optimizer.lr * self.steering.schedule.factors(steps, self.length, self.drops)
+        if not (np.isfinite(self.lr) & (self.lr >= 0)).all():
+            wrong = self.lr[~(np.isfinite(self.lr) & (self.lr >= 0))][0]
+            raise ValueError(f"schedule must give finite factors from 0 on, got a learning rate of {wrong:g}")
         table[:, f.L2], table[:, f.DECAY] = self.steering.l2, self.lr * self.steering.weight_decay
         optimizer.fill(table, self.lr, self.before)
         return table
@@ -207,9 +210,7 @@ class Course(Guide):
         if self.keeper is not None and self.history.stopped != "time_limit":
             self.stepper.store()
             with self.loop.shield:  # a signal waits until the file is whole
-                self.saving = True
                 self.keeper.save(self.done, *state_of(self))
-                self.saving = False
 
     def _fail(self, step: int) -> None:
         self.net.params[:] = self.finite

@@ -14,11 +14,12 @@ class Shield:
     """Holds signals back: ``with shield:`` lets them act when its block is done. Blocks may not be nested.
 
     Only signals whose handlers are Python functions are held back, and only while `installed`, in the main thread;
-    elsewhere no signal ever interrupts.
+    elsewhere no signal ever interrupts. A second signal lets both act at once; ``torn`` is True if a block was left so.
     """
 
     def __init__(self) -> None:
         self._holds = False
+        self.torn = False
         self._pending: list[tuple[int, FrameType | None]] = []
         self._handlers: dict[int, Any] = {}
 
@@ -38,10 +39,10 @@ class Shield:
                 signal.signal(number, handler)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self._holds:
-            self._pending.append((number, frame))
-        else:
-            self._handlers[number](number, frame)
+        self._pending.append((number, frame))
+        if len(self._pending) > 1 or not self._holds:
+            self.torn = self._holds
+            self._deliver()
 
     def __enter__(self) -> None:
         self._holds = True
