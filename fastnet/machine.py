@@ -54,7 +54,7 @@ def _cpu_name() -> str:
 
 def threading() -> dict[str, object]:
     """The threads that kernels may use here, and the layer of Numba that runs them."""
-    import numba
+    from fastnet.kernels.compile import numba
 
     return {"threads": numba.get_num_threads(), "threading_layer": numba.threading_layer()}
 

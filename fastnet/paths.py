@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -19,4 +20,7 @@ def cache_dir() -> Path:
 
 
 def _home(*parts: str) -> str:
-    return os.path.join(os.path.expanduser("~"), *parts)
+    home = os.path.expanduser("~")
+    if os.path.isabs(home):
+        return os.path.join(home, *parts)
+    return os.path.join(tempfile.gettempdir(), f"fastnet-{os.getuid()}")  # neither HOME nor an entry in passwd

@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
     argv : the arguments, those of the process if None. A signal that ends the process then ends it at once.
     """
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     with first_raises():
@@ -54,7 +55,9 @@ def _exit_code(argv: list[str]) -> int:
         return _fail(2, ": ".join(filter(None, ("not enough memory", str(error)))))
     except OSError as error:
         return _fail(2, f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (UsageError, ValueError, ImportError) as error:
+    except ImportError as error:
+        return _fail(2, _unloaded(error))
+    except (UsageError, ValueError) as error:
         return _fail(2, str(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
@@ -80,6 +83,19 @@ def _show_warnings() -> None:
         warnings.simplefilter("default")
         for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", category)
+
+
+def _open_closed_streams() -> None:
+    """Give what is printed somewhere to go where the program was started without stdout or stderr."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
+
+
+def _unloaded(error: ImportError) -> str:
+    """What is wrong, in a line: some packages say it at the end of a page of advice."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0] if len(lines) == 1 else f"cannot load {error.name or 'a package'}: {lines[-1].strip()}"
 
 
 def _fail(code: int, message: str) -> int:

@@ -132,7 +132,8 @@ class Stepper:
         """Coefficients as kernels take them: for each step one row for the weights, then one for the biases."""
         rows = np.zeros((len(coefficients), 2 * N_ROW), self.params.dtype)
         for first in (0, N_ROW):
-            rows[:, first : first + N_COEFFICIENTS] = coefficients
+            with np.errstate(over="ignore"):  # a rate beyond float32 shows in the loss, and is told there
+                rows[:, first : first + N_COEFFICIENTS] = coefficients
             rows[:, first + REST1] = 1 - coefficients[:, BETA1]
             rows[:, first + REST2] = 1 - coefficients[:, BETA2]
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
-
 from fastnet.engine.strategy import busy_threads
+from fastnet.kernels.compile import numba
 
 
 class _Process:

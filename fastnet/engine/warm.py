@@ -59,7 +59,7 @@ def share_compilation() -> subprocess.Popen | None:
     if not sys.executable or getattr(sys, "frozen", False):  # no interpreter that could be started
         return None
     # -P: not what happens to lie in the working directory.
-    command, nothing = [sys.executable, "-P", "-m", "fastnet.engine.warm"], subprocess.DEVNULL
+    command, nothing = [sys.executable, "-P", "-m", "fastnet.engine.warm", str(os.getpid())], subprocess.DEVNULL
     try:
         helper = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
     except OSError:
@@ -87,5 +87,5 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     _warm_prediction("float32", np.zeros((2, 2), np.uint8))

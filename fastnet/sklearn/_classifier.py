@@ -301,6 +301,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Accuracy; for multilabel the share of rows with every label right."""
         if data.targets.ndim == 1:
             right = outputs.argmax(axis=1) == data.targets
+        elif len(self.classes_) == 1:  # the one class is predicted whatever the outputs are
+            right = np.ones(len(outputs))
         else:
             right = ((outputs > 0.5) == (data.targets > 0.5)).all(axis=1)
         return float(np.average(right, weights=data.weight))

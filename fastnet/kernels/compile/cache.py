@@ -16,12 +16,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import llvmlite
-import numba
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from fastnet.files import replacing
-from fastnet.kernels.compile import guards
+from fastnet.kernels.compile import guards, numba
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.paths import cache_dir
 
@@ -73,12 +72,23 @@ def is_writable() -> bool:
 
 
 def read(name: str) -> bytes | None:
-    """What `write` kept under that name; None if there is nothing or it is damaged."""
+    """What `write` kept under that name; None if there is nothing, or it is damaged or a stranger's."""
     try:
-        data = (folder() / name).read_bytes()
+        with open(folder() / name, "rb") as file:
+            if not _is_trusted(os.fstat(file.fileno())):
+                return None
+            data = file.read()
     except OSError:
         return None
     return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+
+
+def _is_trusted(file: os.stat_result) -> bool:
+    """Whether a file may be run as code: it is this user's or root's, or of whose NUMBA_CACHE_DIR was chosen."""
+    if not hasattr(os, "geteuid"):
+        return True
+    shared = [os.stat(folder()).st_uid] if numba.config.CACHE_DIR else []
+    return file.st_uid in (os.geteuid(), 0, *shared)
 
 
 def write(name: str, data: bytes) -> None:
