@@ -1,5 +1,6 @@
 """How compiled steps live with the rest of a process: compilation, the cache on disk, threads, denormal numbers."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -252,6 +253,7 @@ def test_python_threads_may_train_at_once(threads):
 
 
 AT_ONCE = """
+import fastnet, numba, numpy as np
 from test_engine_runtime import BASE, in_threads
 from engine_makers import pieces
 from fastnet import engine
@@ -262,15 +264,26 @@ def train(threads):
 def predict(threads):
     return lambda: [engine.predict(*network, p.params, p.X, threads=threads) for _ in range(100)]
 in_threads(train(1), train(2), predict(1), predict(2), predict(1))
-print("done")
+def whole_run(seed):
+    net = fastnet.Network([20, 30, 3], seed=seed)
+    fastnet.train(net, X, y, epochs=4, batch_size=32, threads=2, seed=seed, validation=(X, y))
+    return net.params.tobytes()
+X, y = np.random.default_rng(1).random((300, 20), np.float32), np.arange(300) % 3
+serial = [whole_run(seed) for seed in range(3)]
+assert in_threads(*[lambda seed=seed: whole_run(seed) for seed in range(3)]) == serial
+assert len(set(serial)) == 3
+print("done", numba.threading_layer())
 """
 
 
-def test_python_threads_under_workqueue():
-    """That threading layer ends the process when two threads enter parallel regions."""
-    env = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue"])
+def test_python_threads_under_a_threading_layer(layer):
+    """workqueue ends the process when two threads enter parallel regions."""
+    if layer == "tbb" and importlib.util.find_spec("tbb") is None:
+        pytest.skip("the package tbb is not installed")
+    env = os.environ | {"NUMBA_THREADING_LAYER": layer, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     done = subprocess.run([sys.executable, "-c", AT_ONCE], env=env, capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout == "done\n", done.stdout + done.stderr
+    assert done.stdout == f"done {layer}\n", done.stdout + done.stderr
 
 
 FORKED = """
@@ -315,6 +328,24 @@ def test_an_interrupt_leaves_nothing_behind():
         with pytest.raises(KeyboardInterrupt):
             engine_threads.run_parallel(2, interrupted)
     assert numba.get_num_threads() == before
+
+
+def test_an_interrupt_while_the_threads_are_restored(monkeypatch):
+    before, calls = numba.get_num_threads(), []
+
+    def interrupted(threads):
+        calls.append(threads)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        set_threads(threads)
+
+    set_threads = numba.set_num_threads
+    monkeypatch.setattr(numba, "set_num_threads", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        engine_threads.run_parallel(2, lambda: None)
+    assert calls == [min(2, before), before, before]
+    assert numba.get_num_threads() == before
+    assert not engine_threads._process.one_at_a_time.locked()
 
 
 def test_the_pace_is_that_of_the_quicker_number_of_threads():

@@ -134,6 +134,17 @@ def test_sparse(task, solver, container):
         assert_same_predictions(theirs, ours, container(X))
 
 
+@pytest.mark.parametrize("label", [0, "cat"])
+def test_one_class_with_early_stopping(label):
+    """The one class is predicted whatever the outputs are."""
+    theirs, ours = both("multiclass", early_stopping=True, max_iter=5)
+    for model in (theirs, ours):
+        model.fit(PROBLEMS["X"], [label] * N)
+    assert ours.validation_scores_ == theirs.validation_scores_ == [1.0] * 5
+    assert_same_course(theirs, ours)
+    assert_same_predictions(theirs, ours, PROBLEMS["X"])
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_partial_fit(task, solver):

@@ -41,6 +41,25 @@ def test_pickle():
     assert not np.shares_memory(model.coefs_[0], again.coefs_[0])
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"solver": "adam"}, {"solver": "sgd", "learning_rate": "invscaling"}, {"dropout": 0.3}, {"early_stopping": True}],
+    ids=str,
+)
+def test_a_warm_start_after_unpickling_goes_on_with_the_same_bits(settings):
+    """The moments, too, and a generator that was handed over with its state."""
+    made = SMALL | {"warm_start": True, "max_iter": 3, "random_state": np.random.RandomState(5)} | settings
+    model = MLPClassifier(**made).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    for _ in range(2):
+        model.fit(X, y)
+        again.fit(X, y)
+        for a, b in zip(model.coefs_ + model.intercepts_, again.coefs_ + again.intercepts_, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert model.loss_curve_ == again.loss_curve_
+    assert model.t_ == again.t_
+
+
 def test_pickle_of_replaced_weights(fitted):
     model = MLPClassifier(**SMALL).fit(X, y)
     model.coefs_[1] = model.coefs_[1] * 2

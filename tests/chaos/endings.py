@@ -19,7 +19,7 @@ def timed(lab: Lab, runs: int) -> Tally:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
                 _time(lab, tally, COLD_SECONDS, COMPILING, {"NUMBA_CACHE_DIR": cache})
         else:
-            _time(lab, tally, lab.seconds("adam") + 2, WARM, {})
+            _time(lab, tally, lab.seconds("adam") + 0.5, WARM, {})
     return tally
 
 
