@@ -100,6 +100,7 @@ def test_a_history_imports_only_what_writes_and_draws_it():
 
 AT_ONCE = """
 import sys, threading
+import fastnet  # for a moment, a package that is loaded is not in sys.modules
 sys.setswitchinterval(1e-6)
 failures = []
 def load(module):
