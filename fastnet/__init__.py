@@ -77,7 +77,13 @@ __all__ = [
 ]
 
 
+# Modules that are part of the interface.
+_ROOMS = ("callbacks", "kernels", "pictures", "schedules", "sklearn")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"fastnet.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
     value = getattr(import_module(f"fastnet.{_HOMES[name]}"), name)
@@ -86,4 +92,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*__all__, *_ROOMS, "__version__"])

@@ -15,6 +15,8 @@ class Augment:
     shift : up to so many pixels in either direction, along both axes. rotate : up to so many degrees either way, about
         the centre. Both are drawn uniformly for each row. What comes from outside the image is zero.
     shape : (height, width) of the images, row by row in a row of X; None for square ones.
+
+    Bytes stay bytes. Where a value lies near the middle of two, backend="reference" may round it the other way.
     """
 
     shift: float = 2.0

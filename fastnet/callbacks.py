@@ -10,7 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from fastnet.errors import warn
+from fastnet.files import replacing
 from fastnet.history import Epoch, Step, finite_only
 
 if TYPE_CHECKING:
@@ -71,6 +74,23 @@ class Log:
             self.failed = True
             warn(f"{self.path} has no row of epoch {epoch.epoch} and later ones: {failure.strerror or failure}")
 
+    def cut(self, epoch: int) -> None:
+        """Drop the rows of the last run after that epoch, because it goes on from there."""
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        numbers = [self._number(line) for line in lines]
+        start = max((i for i, number in enumerate(numbers) if number == 1), default=len(lines))
+        kept = [line for i, line in enumerate(lines) if i < start or (numbers[i] or 0) <= epoch]
+        if len(kept) < len(lines):
+            with replacing(self.path) as file:
+                file.write("".join(kept).encode())
+
+    def _number(self, line: str) -> int | None:
+        """The number of the epoch in a line; None if it is no whole row."""
+        try:
+            return int(line.partition(",")[0]) if self._is_csv else int(json.loads(line)["epoch"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
     def _prepare(self) -> None:
         """Make sure that rows can be appended, on a line of their own."""
         with open(self.path, "a+b") as file:
@@ -97,14 +117,17 @@ class Log:
 class TensorBoard:
     """Writes curves that TensorBoard shows, through tensorboardX (``pip install "fastnet[tensorboard]"``).
 
-    folder : where its event file goes; one for each run, as in "runs/wide". It is made when the first epoch is over.
+    folder : where its event file goes; one for each run, as in "runs/wide". It is made at once.
     every : after how many steps ``steps/loss`` and ``steps/lr`` get a point; None is never.
     histograms : whether to write histograms of all weights and biases after every epoch, as W/0, b/0, ...
 
     After every epoch each of its fields that was measured gets a point: loss, val_accuracy, seconds, lr, ... The file
     is complete when `close` is called, a ``with`` block ends, or nothing refers to this object any more.
 
-    Raises ImportError where tensorboardX is missing, ValueError for a bad ``every``.
+    Where a point cannot be written, the run goes on without them: a UserWarning says so, and ``failed`` is True then.
+
+    Raises ImportError where tensorboardX is missing, ValueError for a bad ``every``, OSError where there can be no such
+    folder.
     """
 
     def __init__(self, folder: str | os.PathLike, every: int | None = None, histograms: bool = False):
@@ -116,22 +139,32 @@ class TensorBoard:
             missing = 'TensorBoard needs tensorboardX, which is not installed: pip install "fastnet[tensorboard]"'
             raise ImportError(missing) from None
         self._package = tensorboardX
-        self.folder, self.every, self.histograms = os.fspath(folder), every, histograms
+        self.folder, self.every, self.histograms, self.failed = os.fspath(folder), every, histograms, False
+        os.makedirs(folder, exist_ok=True)
 
     def __call__(self, net: "Network", epoch: Epoch, /) -> None:
         """Write the points of an epoch."""
-        for name, value in asdict(epoch).items():
-            if name != "epoch" and value is not None:
-                self._writer.add_scalar(name, value, epoch.epoch)
+        values = {name: value for name, value in asdict(epoch).items() if name != "epoch" and value is not None}
+        self._write(values, epoch.epoch)
         if self.histograms:
-            for layer, (W, b) in enumerate(zip(net.W, net.b, strict=True)):
-                self._writer.add_histogram(f"W/{layer}", W, epoch.epoch)
-                self._writer.add_histogram(f"b/{layer}", b, epoch.epoch)
+            weights = {f"W/{l}": W for l, W in enumerate(net.W)} | {f"b/{l}": b for l, b in enumerate(net.b)}
+            self._write(weights, epoch.epoch)
 
     def step(self, net: Any, step: Step, /) -> None:
         """Write the points of some steps."""
-        self._writer.add_scalar("steps/loss", step.loss, step.step)
-        self._writer.add_scalar("steps/lr", step.lr, step.step)
+        self._write({"steps/loss": step.loss, "steps/lr": step.lr}, step.step)
+
+    def _write(self, values: dict[str, Any], place: int) -> None:
+        """Write a point for each number, and a histogram for each array."""
+        if self.failed:
+            return
+        try:
+            for name, value in values.items():
+                add = self._writer.add_scalar if np.isscalar(value) else self._writer.add_histogram
+                add(name, value, place)
+        except OSError as failure:
+            self.failed = True
+            warn(f"{self.folder} has no points from {place} on: {failure.strerror or failure}")
 
     def close(self) -> None:
         """Write what is pending and close the file. What comes later goes to a further file in the folder."""

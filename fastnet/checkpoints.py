@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.errors import DataError, number, warn, whole
+from fastnet.durations import seconds
+from fastnet.errors import DataError, warn, whole
 from fastnet.files import replacing, try_to_make
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)\.npz")
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass
@@ -44,19 +44,17 @@ class Checkpoint:
     def __post_init__(self) -> None:
         whole("keep", self.keep)
         if isinstance(self.every, str):
-            seconds(self.every)
+            seconds_of(self.every)
         else:
             whole("every", self.every)
 
 
-def seconds(text: str) -> float:
-    """The seconds of a time like "30s", "5m" or "1h"."""
-    unit = _UNITS.get(text[-1:])
+def seconds_of(every: str) -> float:
+    """The seconds of ``every``, if it is a time."""
     try:
-        value = float(text[:-1]) if unit else float("nan")
-        return number("every", value, 0, above=True) * (unit or 1)
-    except ValueError:
-        raise ValueError(f'every must be a number of epochs or a time like "30s", "5m" or "1h", got {text!r}') from None
+        return seconds(every)
+    except ValueError as error:
+        raise ValueError(f"every must be a number of epochs or a time: {error}") from None
 
 
 class Keeper:
@@ -66,12 +64,16 @@ class Keeper:
     """
 
     def __init__(self, checkpoint: Checkpoint, run: dict[str, Any]):
-        self.checkpoint, self.run = checkpoint, run
+        self.checkpoint, self.run = checkpoint, {**run, "every": checkpoint.every, "keep": checkpoint.keep}
+        try:
+            json.dumps(self.run)
+        except TypeError as error:
+            raise TypeError(f"about of a Checkpoint must be what JSON can hold: {error}") from None
         self.folder = Path(checkpoint.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".step-*"):  # of a write that was killed
             shutil.rmtree(leftover, ignore_errors=True)
-        self._seconds = seconds(checkpoint.every) if isinstance(checkpoint.every, str) else None
+        self._seconds = seconds_of(checkpoint.every) if isinstance(checkpoint.every, str) else None
         self._saved = time.monotonic()
 
     def is_due(self, epoch: int | None = None) -> bool:
@@ -83,8 +85,11 @@ class Keeper:
     def save(self, step: int, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Write the state after so many steps of the run, and remove files that are too many."""
         try:
-            write(self.folder / f"step-{step:012}.npz", {**self.run, "state": values}, arrays)
-            for path in checkpoints(self.folder)[self.checkpoint.keep :]:
+            written = self.folder / f"step-{step:012}.npz"
+            write(written, {**self.run, "state": values}, arrays)
+            found = checkpoints(self.folder)
+            here = found.index(written)  # those before it in the list are newer, and were passed over as damaged
+            for path in found[:here] + found[here + self.checkpoint.keep :]:
                 path.unlink(missing_ok=True)
         except (OSError, MemoryError) as error:
             self.checkpoint.failed = True

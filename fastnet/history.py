@@ -18,7 +18,8 @@ class Epoch:
     """What one epoch did. ``seconds`` is training alone; ``loss`` the mean over its batches, with the L2 penalty.
 
     val_*: on the validation rows; train_*: a full pass over the training rows; None where not asked for. Accuracies,
-    shares of 1, are None for a regression, and R squared is None for all others. lr : that of the last step.
+    shares of 1, are None for a regression, and R squared is None for all others. lr : that of the last step. rows :
+    trained on, fewer than all where a run ended within the epoch.
     """
 
     epoch: int
@@ -31,6 +32,7 @@ class Epoch:
     val_r2: float | None = None
     train_r2: float | None = None
     lr: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

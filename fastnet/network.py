@@ -4,11 +4,9 @@ import json
 import operator
 import os
 import reprlib
-import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +14,10 @@ import numpy as np
 from fastnet import functions as f
 from fastnet import hints, units
 from fastnet.data.arrays import check_finite, check_labels, check_rows, check_targets, in_units
-from fastnet.errors import DataError, one_of
+from fastnet.errors import one_of
+
+if TYPE_CHECKING:
+    from fastnet.data.stored import Stored
 
 FORMAT = 2  # of a saved network; 1 had neither a scale nor names
 SLACK = 1 << 16  # bytes: more than a description or an array's header takes
@@ -117,7 +118,7 @@ class Network:
     def from_arrays(
         cls,
         W: Sequence[Any],
-        b: Sequence[Any],
+        b: Sequence[Any] | None,
         *,
         hidden: Any = "sigmoid",
         output: str = "softmax",
@@ -128,7 +129,8 @@ class Network:
         """A network with copies of weights from elsewhere, such as the dense layers of Keras or PyTorch.
 
         W : for each layer (fan_in, fan_out), as Keras has them; with ``transposed`` (fan_out, fan_in), as the weight of
-            PyTorch's Linear. Nothing is guessed from the shapes. b : for each layer (fan_out,), or None for no bias.
+            PyTorch's Linear. Nothing is guessed from the shapes. b : for each layer (fan_out,), or None for no bias;
+            None for none at all.
         hidden, output, input_scale, class_names : as for Network. ``gelu`` is the form by tanh: gelu with
             approximate=True in Keras, approximate="tanh" in PyTorch.
 
@@ -373,36 +375,35 @@ class Network:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Network":
         """Read a network that `save` wrote; DataError on anything else."""
+        from fastnet.data.npz import arrays_of
+        from fastnet.data.source import Source, data_error, shown
+
         try:
-            return cls._load(Path(path))
-        except DataError:
-            raise
+            with Source(path) as source, arrays_of(source) as stored:
+                return cls._of_stored(stored, source.size)
         except FileNotFoundError:
-            raise DataError(f"{path}: no such file; expected a network saved by Network.save") from None
+            raise data_error(path, "no such file; expected a network saved by Network.save") from None
         except Exception as error:  # a damaged file may raise anything from zlib, zipfile, numpy or json
-            raise DataError(f"{path}: expected a network saved by Network.save: {error}") from None
+            reason = str(error).removeprefix(f"{shown(path)}: ")
+            raise data_error(path, f"expected a network saved by Network.save: {reason}") from None
 
     @classmethod
-    def _load(cls, path: Path) -> "Network":
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info.file_size for info in archive.infolist()}
-        if "fastnet.npy" not in members:
-            raise DataError(f"{path}: expected a network saved by Network.save, got a zip file without its description")
-        if members["fastnet.npy"] > SLACK:
-            raise DataError(f"{path}: expected a short description of a network, got {members['fastnet.npy']} bytes")
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(str(stored["fastnet"][()]))
-            if about["format"] > FORMAT:
-                raise DataError(
-                    f"{path}: format {about['format']} is newer than this fastnet, which reads up to {FORMAT}"
-                )
-            network = cls.__new__(cls)
-            network._describe(about)
-            n_params = sum((a + 1) * b for a, b in network._shapes())
-            if n_params * network.dtype.itemsize > path.stat().st_size:  # `save` does not compress
-                raise DataError(f"{path}: expected {n_params} parameters, the file is too short for them")
-            network._adopt(np.empty(n_params, network.dtype))
-            network._read_arrays(path, stored, members)
+    def _of_stored(cls, stored: "Mapping[str, Stored]", size: int) -> "Network":
+        """The network of the arrays in a file of ``size`` bytes, which is more than they have: `save` packs nothing."""
+        if "fastnet" not in stored:
+            raise ValueError("this is a zip file without its description")
+        if stored["fastnet"].nbytes > SLACK:
+            raise ValueError(f"expected a short description, got {stored['fastnet'].nbytes} bytes")
+        about = json.loads(str(next(stored["fastnet"].blocks())[()]))
+        if about["format"] > FORMAT:
+            raise ValueError(f"its format {about['format']} is newer than this fastnet, which reads up to {FORMAT}")
+        network = cls.__new__(cls)
+        network._describe(about)
+        n_params = sum((a + 1) * b for a, b in network._shapes())
+        if n_params * network.dtype.itemsize > size:
+            raise ValueError(f"the file is too short for {n_params} parameters")
+        network._adopt(np.empty(n_params, network.dtype))
+        network._read_arrays(stored, size)
         return network
 
     def _describe(self, about: dict[str, Any]) -> None:
@@ -416,22 +417,21 @@ class Network:
             if trained is not None:
                 self._trained_on = units.Inputs(bool(trained["integers"]), float(trained["largest"]))
 
-    def _read_arrays(self, path: Path, stored: Any, members: dict[str, int]) -> None:
-        """Fill the views, and the names, from the arrays of a file; ``members`` are their sizes in bytes."""
+    def _read_arrays(self, stored: "Mapping[str, Stored]", size: int) -> None:
+        """Fill the views, and the names, from the arrays in a file of ``size`` bytes."""
         for l, views in enumerate(zip(self.W, self.b, strict=True)):
             for name, view in zip("Wb", views, strict=True):
-                if members[f"{name}{l}.npy"] > view.nbytes + SLACK:
-                    raise DataError(f"{path}: {name}{l} must have {view.size} numbers, got more")
                 array = stored[f"{name}{l}"]
                 if array.shape != view.shape or array.dtype != self.dtype:
-                    raise DataError(
-                        f"{path}: {name}{l} must be {self.dtype} {view.shape}, got {array.dtype} {array.shape}"
-                    )
-                view[:] = array
-        if "class_names.npy" in members:
-            if members["class_names.npy"] > path.stat().st_size:
-                raise DataError(f"{path}: class_names must not be compressed")
-            self.class_names = stored["class_names"].tolist()
+                    raise ValueError(f"{name}{l} must be {self.dtype} {view.shape}, got {array.dtype} {array.shape}")
+                start = 0
+                for block in array.blocks():
+                    view[start : start + len(block)] = block
+                    start += len(block)
+        if "class_names" in stored:
+            if stored["class_names"].nbytes > size:
+                raise ValueError("class_names must not be compressed")
+            self.class_names = [name for block in stored["class_names"].blocks() for name in block.tolist()]
 
     def __repr__(self) -> str:
         scale = "" if self.input_scale == units.PIXEL else f", input_scale={self.input_scale:g}"

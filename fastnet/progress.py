@@ -83,7 +83,7 @@ class Progress:
             self.each = (now - self.first[1]) / (record.epoch - self.first[0])
         parts = {
             "epoch": self._count(record.epoch),
-            **self._speed(self.rows / max(record.seconds, 1e-9)),
+            **self._speed((record.rows or self.rows) / max(record.seconds, 1e-9)),
             "loss": f"loss {_loss(record.loss)}",
             **_figure("train", "train", record.train_accuracy, record.train_r2),
             **_figure("val", SHORT.get(self.held_out, self.held_out), record.val_accuracy, record.val_r2),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.errors import DivergenceWarning, NonFiniteLossError, number, whole
+from fastnet.data.arrays import check_rows
+from fastnet.errors import DivergenceWarning, NonFiniteLossError, number, warn, whole
 from fastnet.history import Epoch, Step
 from fastnet.network import Network
 from fastnet.optimizers import check_optimizer
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMOOTHING = 0.9  # of the running mean of the losses
+FEWEST = 20
 WINDOW = 6  # steps over which a fall is measured
 BLOWN_UP = 4.0  # times the smallest smoothed loss: the test ends
-CHOSEN_HERE = ("epochs", "schedule", "warmup", "callbacks", "patience", "time_limit", "validation", "progress")
+CHOSEN_HERE = (
+    "epochs", "schedule", "warmup", "callbacks", "patience", "min_delta", "monitor", "time_limit", "validation",
+    "progress", "checkpoint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class RangeTest:
         """The losses over the rates, with the suggestion marked. Needs the extra ``plot``."""
         from fastnet.pictures import lr_finder
 
-        return lr_finder(self.lrs.tolist(), self.losses.tolist(), self.suggestion)
+        return lr_finder(self.lrs.tolist(), self.smoothed.tolist(), self.suggestion)
 
 
 def find_lr(
@@ -55,13 +60,14 @@ def find_lr(
     """
     from fastnet.training import train
 
-    low, steps = number("low", low, 0, above=True), max(2, whole("steps", steps))
+    low, steps = number("low", low, 0, above=True), whole("steps", steps)
+    if steps < FEWEST:
+        raise ValueError(f"steps must be at least {FEWEST}, so that a course can be seen, got {steps}")
     high = number("high", high, low, above=True)
     for name in CHOSEN_HERE:
         if name in settings:
             raise TypeError(f"find_lr has no argument {name!r}: how far it trains, and at what rates, is its own")
-    batch_size = min(settings.get("batch_size", 128), len(X))
-    per_epoch = -(-len(X) // batch_size)
+    per_epoch = -(-len(check_rows(X, width=net.sizes[0])) // whole("batch_size", settings.get("batch_size", 128)))
     epochs = -(-steps // per_epoch)
     settings["optimizer"] = dataclasses.replace(check_optimizer(settings.get("optimizer")), lr=high)
     course = _Course(steps)
@@ -72,7 +78,10 @@ def find_lr(
             copy.deepcopy(net), X, y, epochs=epochs, callbacks=[course], **settings,
             schedule=lambda done: (low / high) ** (1 - min(1, round(done * epochs * per_epoch) / (steps - 1))),
         )  # fmt: skip
-    return course.result()
+    found = course.result()
+    if len(found.smoothed) == steps and np.argmin(found.smoothed) == steps - 1:
+        warn(f"the loss still falls at high={high:g}: a larger high may give another suggestion")
+    return found
 
 
 class _Course:

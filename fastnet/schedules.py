@@ -66,7 +66,7 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepDecay:
     """Times ``factor`` after every ``every`` epochs."""
 
     every: float = 10
@@ -124,7 +124,10 @@ class Function:
 
     def factors(self, steps: np.ndarray, length: Length, drops: int = 0) -> np.ndarray:
         """As of Constant."""
-        return np.array([self.function(step / length.run) for step in steps.tolist()])
+        try:
+            return np.array([float(self.function(step / length.run)) for step in steps.tolist()])
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"schedule must be a function that returns a number: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,13 @@ class Warmup:
     """A linear rise over the first ``epochs`` epochs (fractions too), up to where the schedule ``then`` begins."""
 
     epochs: float
-    then: Any
+    then: Any = Constant()
+
+    def __post_init__(self):
+        number("epochs", self.epochs, 0)
+        object.__setattr__(self, "then", check_schedule(self.then))
+        if isinstance(self.then, Warmup):
+            raise ValueError("then of a Warmup must be another schedule: warm up once")
 
     def factors(self, steps: np.ndarray, length: Length, drops: int = 0) -> np.ndarray:
         """As of Constant. The schedule begins after the rise, and has the rest of the run."""
@@ -141,11 +150,11 @@ class Warmup:
         return np.where(steps < rise, later * (steps + 1) / (rise + 1), later)
 
 
-Schedule = Constant | Cosine | OneCycle | Step | Inverse | Plateau | Function | Warmup
+Schedule = Constant | Cosine | OneCycle | StepDecay | Inverse | Plateau | Function | Warmup
 
 NAMES: dict[str, Any] = {
     "constant": Constant,
-    "step": Step,
+    "step": StepDecay,
     "cosine": Cosine,
     "one_cycle": OneCycle,
     "plateau": Plateau,
@@ -174,6 +183,8 @@ def check_schedule(schedule: Any, warmup: Any = 0.0) -> Schedule:
             f"of the run that is done to a factor of lr, got {schedule!r}"
         )
     number("warmup", warmup, 0)
+    if warmup and isinstance(found, Warmup):
+        raise ValueError("warmup must be 0 with a schedule that is a Warmup: warm up once")
     return Warmup(float(warmup), found) if warmup else found
 
 

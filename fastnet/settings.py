@@ -129,7 +129,7 @@ def activations(args: argparse.Namespace) -> list[str]:
 def waits(args: argparse.Namespace) -> bool:
     """Whether figures of held-out rows decide on the course of the run: the rows must not be the test rows."""
     plateau = isinstance(args.schedule, str) and args.schedule.startswith("plateau")
-    return (args.patience is not None or plateau) and args.monitor not in ("loss", "train_loss", "train_accuracy")
+    return (args.patience is not None or plateau) and (args.monitor or "val_loss").startswith("val")
 
 
 def make_network(

@@ -9,6 +9,7 @@ from fastnet.callbacks import Callback
 from fastnet.checkpoints import Checkpoint, checkpoints, prepare, read_newest
 from fastnet.driver.recording import decoded
 from fastnet.driver.run import SETTINGS, Run
+from fastnet.driver.state import reopen
 from fastnet.errors import whole
 from fastnet.hints import hinted
 from fastnet.history import Epoch, History
@@ -41,7 +42,7 @@ def train(
     patience: int | None = None,
     min_delta: float = 0.0,
     monitor: str | None = None,
-    time_limit: float | None = None,
+    time_limit: float | str | None = None,
     dropout: float | Iterable[float] = 0.0,
     weight_decay: float = 0.0,
     clip_norm: float | None = None,
@@ -49,7 +50,7 @@ def train(
     class_weight: Any = None,
     sample_weight: Any = None,
     augment: Augment | str | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | str | os.PathLike | None = None,
 ) -> History:
     """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k); of a regression with one output (n,).
 
@@ -65,7 +66,7 @@ def train(
     patience : epochs without a better ``monitor`` (by more than ``min_delta``) after which the run ends. The network
         then has the weights of its best epoch, also if the run comes to its last epoch. monitor : a field of Epoch;
         None is "val_loss", and without validation the "loss" for a schedule that waits.
-    time_limit : seconds of the whole run but for compilation; it may end within an epoch.
+    time_limit : of the whole run but for compilation, seconds or a text like "90s"; it may end within an epoch.
     dropout : chance of each hidden unit to be left out, from 0 to below 1, or one for each hidden layer.
     weight_decay : weights (not biases) are multiplied by 1 - lr * weight_decay before every step (AdamW: Loshchilov
         and Hutter, 2019). clip_norm : largest Euclidean norm of a step's gradient, l2 included.
@@ -74,7 +75,7 @@ def train(
         these weights.
     augment : images are shifted and rotated at random each time that they are trained on: a fastnet.Augment, or
         a text like "shift=2,rotate=10".
-    checkpoint : where and how often to keep the state of the run, for `fastnet.resume`.
+    checkpoint : a Checkpoint, where and how often to keep the state of the run for `fastnet.resume`; or its folder.
 
     Raises ValueError or TypeError on bad arguments, OSError where no checkpoint can be written, and NonFiniteLossError
     when the run diverges; the network is then as it was after its last finite epoch. After Ctrl-C it holds the weights
@@ -86,6 +87,10 @@ def train(
         net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
         threads=threads, callbacks=callbacks, progress=progress,
     )  # fmt: skip
+    if isinstance(checkpoint, str | os.PathLike):
+        checkpoint = Checkpoint(checkpoint)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"checkpoint must be a fastnet.Checkpoint or a folder, got {checkpoint!r}")
     if checkpoint is not None and checkpoints(checkpoint.folder):
         raise ValueError(
             f"checkpoint: {checkpoint.folder} holds checkpoints of a run already: go on with it by fastnet.resume, or "
@@ -104,6 +109,7 @@ def resume(
     validation: tuple[Any, Any] | None = None,
     sample_weight: Any = None,
     more_epochs: int = 0,
+    time_limit: float | str | None = None,
     schedule: Callable[[float], float] | None = None,
     threads: int | None = None,
     callbacks: Callback | Callable[[Network, Epoch], Any] | Iterable[Any] = (),
@@ -113,9 +119,10 @@ def resume(
     """Go on with a run from its newest checkpoint, to the bits that it would have ended with.
 
     folder : that of its `Checkpoint`. X, y, validation, sample_weight : the same as for `fastnet.train`.
-    more_epochs : beyond those that the run was to have; a finished run goes on then. schedule : needed where it is a
-        function, which no file holds. threads, callbacks, progress : as for `fastnet.train`.
-    checkpoint : how often to keep the state from now on; None is after every epoch in the same folder.
+    more_epochs : beyond those that the run was to have; a finished run goes on then. time_limit : of this part of the
+        run. schedule : needed where it is a function, which no file holds. threads, callbacks, progress : as for
+        `fastnet.train`; callbacks that a signal interrupted are called again.
+    checkpoint : where and how often to keep the state from now on; None is as before.
 
     Returns the network and the History of the whole run. Raises DataError where there is no good checkpoint, where it
     is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
@@ -123,15 +130,14 @@ def resume(
     values, arrays = read_newest(folder)
     net = Network.from_description(values["network"], values["class_names"])
     settings, state = decoded(values["settings"], schedule), values["state"]
+    settings["time_limit"] = time_limit
     if more_epochs:
         settings["epochs"] += whole("more_epochs", more_epochs)
-        state["history"]["stopped"] = None
-    elif state["history"]["stopped"] == "time_limit":
-        state["history"]["stopped"] = None
+        reopen(state)
     run = Run(
         net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
         progress=progress,
     )  # fmt: skip
     if checkpoint is None:
-        checkpoint = Checkpoint(folder, about=values["about"])
+        checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
     return net, run.train(None, checkpoint, (values, arrays))

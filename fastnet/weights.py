@@ -9,7 +9,9 @@ import numpy as np
 from fastnet.data.arrays import as_numbers, check_finite
 
 
-def check_layers(W: Sequence[Any], b: Sequence[Any], transposed: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def check_layers(
+    W: Sequence[Any], b: Sequence[Any] | None, transposed: bool
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """(weights (fan_in, fan_out), biases (fan_out,)) of each layer, all float32 or all float64; views where possible.
 
     See `Network.from_arrays` for the arguments and the errors.
@@ -17,6 +19,7 @@ def check_layers(W: Sequence[Any], b: Sequence[Any], transposed: bool) -> tuple[
     weights = [_weights(array, f"W[{l}]") for l, array in enumerate(W)]
     if not weights:
         raise ValueError("W must hold an array for each layer, got none")
+    b = [None] * len(weights) if b is None else b
     if len(b) != len(weights):
         raise ValueError(f"b must hold {len(weights)} vectors (or None), one for each array of W, got {len(b)}")
     biases = [None if vector is None else as_numbers(vector, f"b[{l}]") for l, vector in enumerate(b)]

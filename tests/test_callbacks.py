@@ -102,11 +102,29 @@ def test_csv_with_other_columns_is_refused_and_left_alone(tmp_path, content):
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_rows_of_a_run_that_goes_on_from_before_are_dropped(tmp_path, suffix):
+    path = tmp_path / f"run.{suffix}"
+    for epochs in (2, 4):
+        log = Log(path)
+        for number in range(1, epochs + 1):
+            log(None, Epoch(number, 0.5, 0.25))
+    whole = path.read_text()
+    log.cut(4)
+    assert path.read_text() == whole
+    log.cut(2)
+    log(None, Epoch(3, 0.5, 0.25))
+    expected = whole.splitlines()[:-1]
+    assert path.read_text().splitlines() == expected
+    log.cut(0)
+    assert len(path.read_text().splitlines()) == len(expected) - 3
+
+
 def test_csv_that_a_spreadsheet_saved_is_known(tmp_path):
     path = tmp_path / "run.csv"
     path.write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + b"\r\n")
     Log(path)(None, Epoch(1, 0.5, 0.25))
-    assert path.read_bytes().endswith(b"\r\n1,0.5,0.25,,,,,,,\n")
+    assert path.read_bytes().endswith(b"\r\n1,0.5,0.25,,,,,,,,\n")
 
 
 @pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
@@ -207,10 +225,24 @@ def test_tensorboard_closes_itself(run, tmp_path):
     assert len(points(tmp_path)["loss"]) == 3
 
 
-def test_nothing_is_written_where_no_epoch_was(tmp_path):
+def test_the_folder_is_tried_at_once(tmp_path):
     pytest.importorskip("tensorboardX")
     TensorBoard(tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "run").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        TensorBoard(tmp_path / "file")
+
+
+def test_points_that_cannot_be_written_do_not_end_a_run(tmp_path):
+    pytest.importorskip("tensorboardX")
+    board = TensorBoard(tmp_path / "run")
+    (tmp_path / "run").rmdir()
+    (tmp_path / "run").write_text("")
+    with pytest.warns(UserWarning, match="has no points from 1 on"):
+        board(None, Epoch(1, 0.5, 0.25))
+    assert board.failed
+    board(None, Epoch(2, 0.5, 0.25))
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, True, "10"])

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import fastnet
 from fastnet import checkpoints
 from fastnet.driver.loop import Loop
 from fastnet.errors import DataError
-from fastnet.schedules import Plateau, Step
+from fastnet.schedules import Plateau, StepDecay
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ RUNS = {
     "ema": {"optimizer": fastnet.Momentum(1.0, ema=True), "l2": 1e-3},
     "adam": {},
     "one_cycle": {"schedule": "one_cycle", "warmup": 0.5},
-    "step": {"schedule": Step(every=1, factor=0.5)},
+    "step": {"schedule": StepDecay(every=1, factor=0.5)},
     "plateau": {"schedule": Plateau(patience=1, min_delta=0.2)},
     "patience": {"patience": 2, "min_delta": 0.3},
     "dropout": {"dropout": 0.3},
@@ -149,6 +150,91 @@ def test_ctrl_c_keeps_the_state_first(digits, tmp_path, monkeypatch):
         assert (net.params == whole.params).all()
 
 
+class Clamp:
+    """A callback that changes the weights, between steps and after epochs, and may be interrupted."""
+
+    def __init__(self, every, interrupted_after=None):
+        self.every, self.interrupted_after, self.epochs = every, interrupted_after, []
+
+    def __call__(self, net, epoch):
+        self.epochs.append(epoch.epoch)
+        if epoch.epoch == self.interrupted_after:
+            raise KeyboardInterrupt
+        net.params *= 0.9
+
+    def step(self, net, step):
+        np.clip(net.params, -0.3, 0.3, out=net.params)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+@pytest.mark.parametrize("at", range(3, 9, 2))
+def test_callbacks_that_a_signal_came_before_are_called(digits, tmp_path, monkeypatch, every, signals, backend, at):
+    settings = {"epochs": 3, "batch_size": 64, "seed": 5, "backend": backend}
+    module = getattr(fastnet, "engine" if backend == "numba" else "reference")
+    whole, run, calls = network(), module.Stepper.run, []
+    fastnet.train(whole, *digits, callbacks=[Clamp(every)], **settings)
+
+    def interrupted(self, order, coefficients):
+        calls.append(len(coefficients))
+        losses = run(self, order, coefficients)
+        if len(calls) == at:
+            for _ in range(signals):
+                os.kill(os.getpid(), signal.SIGINT)
+        return losses
+
+    monkeypatch.setattr(module.Stepper, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.train(
+            network(), *digits, callbacks=[Clamp(every)], **settings,
+            checkpoint=fastnet.Checkpoint(tmp_path, every="0.000001s"),
+        )  # fmt: skip
+    monkeypatch.undo()
+    net, _ = fastnet.resume(tmp_path, *digits, callbacks=[Clamp(every)])
+    assert (net.params == whole.params).all()
+
+
+@pytest.mark.parametrize("limit", [None, 1e-9])
+def test_a_callback_that_was_interrupted_is_called_again(digits, tmp_path, limit):
+    settings = {"epochs": 3, "batch_size": 64, "seed": 5}
+    whole, clamp = network(), Clamp(None)
+    fastnet.train(whole, *digits, callbacks=[Clamp(None)], **settings)
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.train(
+            network(), *digits, callbacks=[Clamp(None, 1)], checkpoint=fastnet.Checkpoint(tmp_path),
+            time_limit=limit, **settings,
+        )  # fmt: skip
+    net, history = fastnet.resume(tmp_path, *digits, callbacks=[clamp])
+    assert clamp.epochs == [1, 2, 3]
+    assert len(history) == 3
+    assert (net.params == whole.params).all()
+
+
+def test_seconds_add_up(digits, tmp_path, monkeypatch):
+    """Those of steps alone, before and after the cut."""
+    run = fastnet.engine.Stepper.run
+
+    def slow(self, order, coefficients):
+        time.sleep(0.02 * (len(coefficients) > 0))
+        return run(self, order, coefficients)
+
+    class Dawdle(Clamp):
+        def step(self, net, step):
+            time.sleep(0.05)
+
+    with cut_after(monkeypatch, 3):
+        monkeypatch.setattr(fastnet.engine.Stepper, "run", slow)
+        fastnet.train(
+            network(), *digits, epochs=1, batch_size=50, callbacks=[Dawdle(1)],
+            checkpoint=fastnet.Checkpoint(tmp_path, every="0.000001s"),
+        )  # fmt: skip
+    kept = checkpoints.read_newest(tmp_path)[0]["state"]
+    assert kept["step"] == 2
+    assert 0.04 <= kept["seconds"] < 0.1
+    assert fastnet.resume(tmp_path, *digits)[1][0].seconds > kept["seconds"]
+
+
 def test_a_time_limit_is_no_end_for_who_goes_on(digits, tmp_path, monkeypatch):
     whole = network()
     fastnet.train(whole, *digits, epochs=4, batch_size=64, seed=5)
@@ -158,8 +244,10 @@ def test_a_time_limit_is_no_end_for_who_goes_on(digits, tmp_path, monkeypatch):
     )
     assert history.stopped == "time_limit"
     assert len(history) == 1
+    assert history[0].rows <= 200
     while history.stopped == "time_limit":
-        net, history = fastnet.resume(tmp_path, *digits)
+        net, history = fastnet.resume(tmp_path, *digits, time_limit=1e-9)
+    assert [epoch.rows for epoch in history] == [200] * 4
     assert (net.params == whole.params).all()
 
 
@@ -244,6 +332,58 @@ def test_what_cannot_be_gone_on_with(kept, digits, tmp_path):
         fastnet.resume(kept, X, y)
 
 
+def test_the_last_good_checkpoint_is_not_removed_for_damaged_ones(kept, digits):
+    newest = checkpoints.checkpoints(kept)[0]
+    newest.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="trying the checkpoint before it"):
+        fastnet.resume(kept, *digits, more_epochs=2, checkpoint=fastnet.Checkpoint(kept, every=1, keep=1))
+    assert [checkpoints.read(path)[0]["state"]["before"] for path in checkpoints.checkpoints(kept)] == [10]
+
+
+def test_more_epochs_after_patience(digits, tmp_path):
+    settings = {"validation": digits, "batch_size": 64, "seed": 5}
+    first = fastnet.train(
+        network(), *digits, epochs=9, patience=2, min_delta=10, checkpoint=fastnet.Checkpoint(tmp_path), **settings
+    )
+    assert (first.stopped, len(first)) == ("patience", 3)
+    _, more = fastnet.resume(tmp_path, *digits, validation=digits, more_epochs=5)
+    assert (more.stopped, len(more)) == ("patience", 5)
+
+
+def test_the_shape_of_images_is_kept(digits, tmp_path):
+    nets, images = [network(), network()], digits[0].reshape(-1, 5, 14)
+    fastnet.train(nets[0], images, digits[1], epochs=2, seed=5, augment="shift")
+    fastnet.train(
+        nets[1], images, digits[1], epochs=1, seed=5, augment="shift", checkpoint=fastnet.Checkpoint(tmp_path)
+    )
+    assert (fastnet.resume(tmp_path, *digits, more_epochs=1)[0].params == nets[0].params).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": fastnet.Adam(np.float32(1e-3)), "schedule": fastnet.schedules.Warmup(1, "cosine")},
+        {"dropout": (rate for rate in [0.1]), "class_weight": {np.int64(1): np.float32(2)}},
+        {"schedule": "plateau", "warmup": 1},
+    ],
+)
+def test_settings_of_all_types_come_back(digits, tmp_path, settings):
+    nets = [network(), network()]
+    fastnet.train(nets[1], *digits, epochs=2, seed=5, checkpoint=fastnet.Checkpoint(tmp_path), **settings)
+    _, history = fastnet.resume(tmp_path, *digits, more_epochs=1)
+    assert len(history) == 3
+
+
+def test_what_is_no_checkpoint(digits, tmp_path):
+    with pytest.raises(TypeError, match=r"checkpoint must be a fastnet\.Checkpoint"):
+        fastnet.train(network(), *digits, checkpoint=3)
+    with pytest.raises(TypeError, match="what JSON can hold"):
+        fastnet.train(network(), *digits, checkpoint=fastnet.Checkpoint(tmp_path, about={1, 2}))
+    fastnet.train(network(), *digits, epochs=1, checkpoint=fastnet.Checkpoint(tmp_path))
+    with pytest.raises(ValueError, match="schedule must be left out"):
+        fastnet.resume(tmp_path, *digits, more_epochs=1, schedule=lambda done: 1)
+
+
 def test_a_schedule_that_is_a_function_must_come_again(digits, tmp_path):
     fastnet.train(network(), *digits, epochs=1, schedule=lambda done: 1 - done, checkpoint=fastnet.Checkpoint(tmp_path))
     with pytest.raises(DataError, match="pass schedule= again"):
@@ -281,9 +421,9 @@ def test_a_disk_that_is_full_does_not_end_the_training(digits, tmp_path, monkeyp
     ("settings", "words"),
     [
         ({"every": 0}, "every must be a whole number"),
-        ({"every": "soon"}, 'a time like "30s"'),
-        ({"every": "30"}, 'a time like "30s"'),
-        ({"every": "-1s"}, 'a time like "30s"'),
+        ({"every": "soon"}, 'expected a time like 90s'),
+        ({"every": "30"}, 'expected a time like 90s'),
+        ({"every": "-1s"}, 'expected a time like 90s'),
         ({"keep": 0}, "keep must be a whole number"),
     ],
 )

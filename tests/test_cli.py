@@ -308,6 +308,7 @@ def test_json_of_a_run(train, folder, tmp_path):
         "train_accuracy",
         "train_r2",
         "lr",
+        "rows",
     }
     assert [set(record) for record in content["epochs"]] == [fields, fields]
     assert content["diverged"] is False

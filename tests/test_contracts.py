@@ -100,6 +100,7 @@ def test_a_history_imports_only_what_writes_and_draws_it():
 
 AT_ONCE = """
 import sys, threading
+import fastnet  # for a moment, a package that is loaded is not in sys.modules
 sys.setswitchinterval(1e-6)
 failures = []
 def load(module):
@@ -131,3 +132,8 @@ def test_reference_imports_only_numpy():
 def test_strangers_are_seen():
     assert any(name.endswith(": numba.njit") for name in strangers("kernels", ("numpy",)))
     assert strangers("reference", ("fastnet",))
+
+
+def test_modules_of_the_interface_need_no_import_of_their_own():
+    program = "import fastnet; fastnet.schedules.Cosine(); fastnet.callbacks.Log; assert 'Any' not in dir(fastnet)"
+    subprocess.run([sys.executable, "-c", program], check=True)

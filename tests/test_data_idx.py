@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data_makers import idx_bytes, images, labels, write_idx_folder
 
-from fastnet.data import DataUnavailable, load_data, source
+from fastnet.data import DataUnavailable, budget, load_data, source
 from fastnet.data.idx import read_idx
 from fastnet.errors import DataError
 
@@ -145,13 +145,13 @@ def test_bad_files(tmp_path, data, message):
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr(budget, "ALWAYS", 1 << 20)
     path = tmp_path / "bomb"
     path.write_bytes(gzip.compress(GOOD + bytes(50_000_000)))
     with pytest.raises(DataError, match="expected the end of the file after IDX data"):
         load_data(path)
     path.write_bytes(gzip.compress(b"(S'" + b"a" * 50_000_000))
-    with pytest.raises(DataError, match="gzip bomb"):
+    with pytest.raises(DataError, match=r"takes at least 1.\d\d MB, and the limit is 1.05 MB"):
         load_data(path)
 
 
@@ -216,7 +216,7 @@ def test_paths_that_are_no_data(tmp_path):
 def test_pipes_and_devices_are_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(DataError, match="expected a regular file, got a device"):
+        with pytest.raises(DataError, match=r"expected a regular file, got a (device|named pipe)"):
             load_data(path)
 
 

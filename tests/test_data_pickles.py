@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data_makers import images, labels, python2_array, python2_dict, python2_string
 
-from fastnet.data import load_data, source, unpickler
+from fastnet.data import budget, load_data, source, unpickler
 from fastnet.data.unpickler import Unpickler
 from fastnet.errors import DataError
 
@@ -223,11 +223,11 @@ def test_nested_lists_cannot_blow_up(tmp_path, monkeypatch):
     data = b"\x80\x02](" + b"K\x01" * 1000 + b"eq\x00"
     for level in (0, 1):
         data += b"](" + b"h%c" % level * 1000 + b"eq" + bytes([level + 1])
-    monkeypatch.setattr(unpickler, "CONTAINERS", 50_000)
+    monkeypatch.setattr(budget, "ALWAYS", 8_000_000)
     tracemalloc.start()
-    with pytest.raises(DataError, match="got lists of 1000000000 numbers"):
+    with pytest.raises(DataError, match="takes at least 16 GB"):
         load_bytes(tmp_path, data + b".")
-    with pytest.raises(DataError, match="at most 50000 lists"):
+    with pytest.raises(DataError, match="takes at least 8 MB"):
         load_bytes(tmp_path, b"\x80\x02" + b"]0" * 60_000 + b".")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -142,7 +142,7 @@ def test_the_stamp_covers_every_room(tmp_path, monkeypatch):
     copy = tmp_path / "fastnet"
     shutil.copytree(package / "kernels", copy / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(package / "functions.py", copy)
-    monkeypatch.setattr(cache, "KERNELS", copy / "kernels")
+    monkeypatch.setattr(cache, "PACKAGE", copy)
     stamps = {cache.source_stamp.__wrapped__()}
     assert stamps == {cache.source_stamp()}
     rooms = ("", "compile", "vector", "step", "named")

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import pickle
 import threading
 import zipfile
@@ -423,9 +424,8 @@ def test_descriptions_that_do_not_fit(tmp_path, net, about, words):
         ({"W1": None}, "W1"),
         ({"b2": np.zeros(4)}, "b2 must be float64 (3,), got float64 (4,)"),
         ({"W0": np.zeros((8, 12))}, "W0 must be float64 (12, 8), got float64 (8, 12)"),
-        ({"W0": np.zeros((12, 8), ">f8")}, "W0 must be"),
         ({"W0": np.zeros((12, 8), np.int64)}, "W0 must be"),
-        ({"W0": np.zeros((400, 400))}, "W0 must have 96 numbers, got more"),
+        ({"W0": np.zeros((400, 400))}, "W0 must be float64 (12, 8), got float64 (400, 400)"),
         ({"W0": np.array([{}])}, ""),  # a pickle
         ({"class_names": np.array(["a", "b"])}, "class_names must be 3 different strings"),
         ({"class_names": np.arange(3)}, "class_names must be 3 different strings"),
@@ -437,6 +437,21 @@ def test_arrays_that_do_not_fit(tmp_path, net, arrays, words):
     net.save(path)
     rewritten(path, arrays=arrays)
     assert words in refused(path)
+
+
+def test_weights_of_the_other_byte_order(tmp_path, net):
+    path = tmp_path / "m.npz"
+    net.save(path)
+    rewritten(path, arrays={"W0": net.W[0].astype(net.dtype.newbyteorder())})
+    same(net, Network.load(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_is_no_file_is_not_opened(tmp_path):
+    """Opening a named pipe would wait for a writer."""
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "named pipe"), ("/dev/zero", "device")):
+        assert f"expected a regular file, got a {kind}" in refused(path)
 
 
 def zipped(path, members, method=zipfile.ZIP_STORED):

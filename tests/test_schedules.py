@@ -16,7 +16,7 @@ from fastnet.schedules import (
     Length,
     OneCycle,
     Plateau,
-    Step,
+    StepDecay,
     Warmup,
     check_schedule,
     parse,
@@ -33,8 +33,8 @@ TEN = Length(10, 100)  # ten epochs of ten steps
         (Cosine(end=0.2), [0, 50], [1, 0.6]),
         (OneCycle(), [0, 15, 30, 65], [0.04, 0.52, 1, 0.5]),
         (OneCycle(start=0.5, rise=0.0), [0, 50], [1, 0.5]),
-        (Step(every=2, factor=0.5), [0, 19, 20, 39, 40], [1, 1, 0.5, 0.5, 0.25]),
-        (Step(every=0.5, factor=0.1), [4, 5], [1, 0.1]),
+        (StepDecay(every=2, factor=0.5), [0, 19, 20, 39, 40], [1, 1, 0.5, 0.5, 0.25]),
+        (StepDecay(every=0.5, factor=0.1), [4, 5], [1, 0.1]),
         (Inverse(), [0, 30], [1, 0.5]),
         (Inverse(power=1), [10, 90], [0.5, 0.1]),
         (Function(lambda done: 1 - done), [0, 25], [1, 0.75]),
@@ -61,7 +61,7 @@ def test_names_and_texts():
     assert tuple(NAMES) == SCHEDULES
     for name, kind in NAMES.items():
         assert check_schedule(name) == kind()
-    assert parse("step:every=5,factor=0.5") == Step(every=5, factor=0.5)
+    assert parse("step:every=5,factor=0.5") == StepDecay(every=5, factor=0.5)
     assert parse("plateau: patience=2 , factor=0.1") == Plateau(patience=2, factor=0.1)
     assert check_schedule(None) == Constant()
     assert check_schedule("cosine", 2) == Warmup(2.0, Cosine())
@@ -87,6 +87,18 @@ def test_what_is_refused(schedule, warmup, words):
         check_schedule(schedule, warmup)
 
 
+def test_warmups():
+    assert Warmup(1, "cosine") == Warmup(1, Cosine())
+    for wrong in (lambda: Warmup(1, Warmup(1)), lambda: check_schedule(Warmup(1), 1)):
+        with pytest.raises(ValueError, match="warm up once"):
+            wrong()
+
+
+def test_functions_must_return_numbers():
+    with pytest.raises(TypeError, match="schedule must be a function that returns a number"):
+        Function(lambda done: None).factors(np.arange(3), TEN)
+
+
 @pytest.mark.parametrize("schedule", [3, Cosine, ["cosine"]])
 def test_what_is_no_schedule(schedule):
     with pytest.raises(TypeError, match="one of constant, step, cosine"):
@@ -98,7 +110,7 @@ def test_rates_reach_the_steps(rng, optimizer):
     """Ten epochs with a schedule are ten runs of an epoch at its rates, for a rule that remembers nothing else."""
     X, y = rng.random((40, 6)), rng.integers(0, 3, 40)
     nets = [fastnet.Network([6, 3], dtype="float64", seed=0) for _ in range(2)]
-    schedule = Step(every=1, factor=0.5)
+    schedule = StepDecay(every=1, factor=0.5)
     settings = {"batch_size": 20, "shuffle": False}
     history = fastnet.train(nets[0], X, y, epochs=3, optimizer=optimizer, schedule=schedule, **settings)
     assert [epoch.lr for epoch in history] == pytest.approx([optimizer.lr * 0.5**i for i in range(3)])

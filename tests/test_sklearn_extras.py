@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from fastnet import Network
+from fastnet import Log, Network
 from fastnet.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -195,6 +195,11 @@ def test_callbacks(solver):
     assert seen[-1][1:] == (model.loss_, model.score(X, y))
     expected = MLPClassifier(**{**SMALL, "max_iter": 4}, solver=solver).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
+def test_logs_are_callbacks_of_networks(tmp_path):
+    with pytest.raises(TypeError, match=r"fastnet\.Log is a callback of fastnet\.train"):
+        MLPClassifier(callbacks=Log(tmp_path / "run.csv")).fit(X, y)
 
 
 def test_a_callback_may_change_the_weights():

@@ -188,7 +188,7 @@ def test_a_time_limit_ends_a_run_within_an_epoch(digits):
 
 
 def test_what_patience_needs(digits):
-    with pytest.raises(ValueError, match=r"monitor 'val_loss' is not measured.*validation="):
+    with pytest.raises(ValueError, match=r"monitor 'val_loss' is not measured.*validation rows"):
         fastnet.train(network(), *digits, patience=3)
     with pytest.raises(ValueError, match="monitor 'val_r2' is not measured"):
         fastnet.train(network(), *digits, patience=3, monitor="val_r2", validation=digits)
@@ -218,11 +218,31 @@ def test_what_patience_needs(digits):
         ({"sample_weight": np.full(300, np.nan)}, "sample_weight must be finite"),
         ({"augment": "spin"}, "augment"),
         ({"augment": "shift"}, "square"),
+        ({"augment": fastnet.Augment(shift=10, shape=(7, 10))}, "shift of augment must be smaller than the images"),
+        ({"warmup": 9}, "warmup must be shorter than the run of 9 epochs"),
+        ({"monitor": "loss"}, "monitor is for patience or a schedule 'plateau'"),
+        ({"min_delta": 0.1}, "min_delta is for patience or a schedule 'plateau'"),
+        ({"time_limit": "soon"}, "time_limit: expected a time like 90s"),
+        ({"schedule": lambda done: float("nan")}, "schedule must give finite factors from 0 on"),
+        ({"schedule": lambda done: -1}, "got a learning rate of -0.001"),
     ],
 )
 def test_bad_settings(digits, change, words):
     with pytest.raises(ValueError, match=words):
         fastnet.train(network(), *digits, **change)
+
+
+def test_dropout_needs_hidden_layers(digits):
+    with pytest.raises(ValueError, match="dropout is for hidden layers, and the network has none"):
+        fastnet.train(network(sizes=(70, 5)), *digits, dropout=0.2)
+
+
+def test_class_weights_with_a_single_output(rng):
+    X, y = rng.standard_normal((60, 4)), rng.integers(0, 2, 60)
+    history = fastnet.train(
+        network(output="sigmoid", sizes=(4, 3, 1)), X, y, epochs=2, class_weight="balanced", time_limit="1h"
+    )
+    assert len(history) == 2
 
 
 def test_what_a_regression_cannot_have(rng):
@@ -236,7 +256,11 @@ def test_row_weights_by_hand():
     y = np.array([0, 0, 0, 1])
     balanced = row_weights(y, 2, "balanced", None, np.dtype("f8"))
     np.testing.assert_allclose(balanced, [4 / 6, 4 / 6, 4 / 6, 2])
-    np.testing.assert_allclose(row_weights(y, 2, {1: 3}, [1, 0, 2, 1], np.dtype("f4")), [1, 0, 2, 3])
+    weight = row_weights(y, 2, {1: 3}, [1, 0, 2, 1], np.dtype("f4"))
+    np.testing.assert_allclose(weight, np.array([1, 0, 2, 3]) / 1.5, rtol=1e-6)
+    np.testing.assert_allclose(row_weights(y[:, None], 1, {1: 3}, None, np.dtype("f8")), [2 / 3, 2 / 3, 2 / 3, 2])
+    for size in (1e-50, 1e39):
+        np.testing.assert_allclose(row_weights(y, 2, None, np.full(4, size), np.dtype("f4")), [1, 1, 1, 1])
     assert row_weights(y, 2, None, None, np.dtype("f4")) is None
 
 
@@ -272,8 +296,13 @@ def test_find_lr(digits):
     assert (np.diff(np.log(found.lrs)) > 0).all()
     assert len(found.lrs) == len(found.losses) == len(found.smoothed) <= 100
     assert 1e-3 < found.suggestion < 1
-    whole = fastnet.find_lr(net, *digits, batch_size=30, low=1e-6, high=1e-3, seed=0, steps=25)
+    with pytest.warns(UserWarning, match=r"the loss still falls at high=0\.001"):
+        whole = fastnet.find_lr(net, *digits, batch_size=300, low=1e-6, high=1e-3, seed=0, steps=25)
     assert len(whole.lrs) == 25
     assert whole.lrs[-1] == pytest.approx(1e-3)
     with pytest.raises(TypeError, match="find_lr has no argument 'epochs'"):
         fastnet.find_lr(net, *digits, epochs=3)
+    with pytest.raises(ValueError, match="steps must be at least 20"):
+        fastnet.find_lr(net, *digits, steps=5)
+    with pytest.raises(ValueError, match="batch_size must be a whole number"):
+        fastnet.find_lr(net, *digits, batch_size=0)

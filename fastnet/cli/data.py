@@ -2,7 +2,7 @@
 
 import argparse
 
-from fastnet.cli.parser import Commands, choice, whole
+from fastnet.cli.parser import Commands, add_max_bytes, choice, whole
 from fastnet.terminal import fold
 
 
@@ -34,6 +34,8 @@ def add_parser(subparsers: Commands) -> None:
     showing = command("show", run_show, "show a training image with its label, in the terminal")
     showing.add_argument("path", metavar="PATH", help="file, folder or name")
     showing.add_argument("--index", type=whole(0), default=0, metavar="I", help="which row, from 0")
+    for reading in (verifying, converting, showing):
+        add_max_bytes(reading)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -70,7 +72,7 @@ def run_verify(args: argparse.Namespace) -> int:
     """Print what a file holds."""
     from fastnet.data import verify
 
-    print(verify(args.path))
+    print(verify(args.path, max_bytes=args.max_bytes))
     return 0
 
 
@@ -78,7 +80,7 @@ def run_convert(args: argparse.Namespace) -> int:
     """Rewrite a set."""
     from fastnet.data import convert
 
-    print(f"{convert(args.source, args.target)}: written")
+    print(f"{convert(args.source, args.target, max_bytes=args.max_bytes)}: written")
     return 0
 
 
@@ -86,6 +88,6 @@ def run_show(args: argparse.Namespace) -> int:
     """Print an image."""
     from fastnet.data import load_data, show
 
-    train, _ = load_data(args.path)
+    train, _ = load_data(args.path, max_bytes=args.max_bytes)
     print(show(train, args.index))
     return 0

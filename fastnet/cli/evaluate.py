@@ -7,7 +7,7 @@ from fastnet import machine, terminal
 from fastnet.cli import files
 from fastnet.cli.loading import facts, figures, load_model, load_rows, print_report, require_labels
 from fastnet.cli.matching import for_network
-from fastnet.cli.parser import Commands
+from fastnet.cli.parser import Commands, add_max_bytes
 from fastnet.errors import UsageError
 
 MNIST_INPUTS = 784
@@ -24,6 +24,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
     data_help = "data set: a name, a file or a folder (default: mnist)"
     parser.add_argument("--data", metavar="NAME|PATH", help=data_help)
+    add_max_bytes(parser)
     parser.add_argument("--report", action="store_true", help="print the classification report, too")
     parser.add_argument("--json", metavar="FILE", help="write the result")
     parser.set_defaults(run=run)
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if args.data is None and network.sizes[0] != MNIST_INPUTS:
         width = network.sizes[0]
         raise UsageError(f"{args.model} takes rows of {width} numbers, not of 784 as mnist: name the data by --data")
-    dataset = load_rows(args.data or "mnist", network, args.model)
+    dataset = load_rows(args.data or "mnist", network, args.model, args.max_bytes)
     require_labels(dataset)
     dataset = for_network(dataset, network)
     result = network.evaluate(dataset.X, dataset.y)

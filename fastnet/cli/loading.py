@@ -28,7 +28,7 @@ def warm_up() -> None:
     threading.Thread(target=load).start()
 
 
-def load_training(source: str | None) -> "tuple[Dataset, Dataset | None]":
+def load_training(source: str | None, max_bytes: int | None = None) -> "tuple[Dataset, Dataset | None]":
     """Return (train, test) of --data; test is None where the source holds one set.
 
     Without --data it is MNIST, or the drawn digits where MNIST cannot be had, which a line on stderr says.
@@ -36,7 +36,7 @@ def load_training(source: str | None) -> "tuple[Dataset, Dataset | None]":
     from fastnet.data import DataUnavailable, load_data
 
     if source is not None:
-        return load_data(source)
+        return load_data(source, max_bytes=max_bytes)
     try:
         return load_data("mnist")
     except DataUnavailable as error:
@@ -45,21 +45,21 @@ def load_training(source: str | None) -> "tuple[Dataset, Dataset | None]":
         return load_data("glyphs")
 
 
-def load_rows(source: str, network: "Network", model: str) -> "Dataset":
+def load_rows(source: str, network: "Network", model: str, max_bytes: int | None = None) -> "Dataset":
     """Return the test set of a data set, or its only set, after a check that its rows fit the network.
 
     model : the file that the network came from, for the UsageError.
     """
-    dataset = test_rows(source)
+    dataset = test_rows(source, max_bytes)
     check_width(dataset, network, model)
     return dataset
 
 
-def test_rows(source: str) -> "Dataset":
+def test_rows(source: str, max_bytes: int | None) -> "Dataset":
     """Return the test set of a data set, or its only set."""
     from fastnet.data import load_data
 
-    train, test = load_data(source)
+    train, test = load_data(source, max_bytes=max_bytes)
     return train if test is None else test
 
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from fastnet.cli.hints import hint
+from fastnet.durations import UNITS, seconds
 from fastnet.errors import UsageError, one_of
 from fastnet.functions import HIDDEN
 
@@ -151,9 +152,10 @@ def rates(text: str) -> float | list[float]:
 
 def duration(text: str) -> float:
     """Argument type: seconds, from a number that may end in s, m or h."""
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
-    seconds = number("a time like 90s, 5m or 1.5h", lambda value: value > 0)
-    return seconds(text[:-1]) * unit if unit else seconds(text)
+    try:
+        return seconds(text if text[-1:] in UNITS else f"{text}s")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time like 90s, 5m or 1.5h, got {text!r}") from None
 
 
 def every(text: str) -> int | str:
@@ -161,10 +163,26 @@ def every(text: str) -> int | str:
     try:
         return whole(1)(text)
     except argparse.ArgumentTypeError:
-        number("a number of epochs, or a time like 30s, 5m or 1h", lambda value: value > 0)(text[:-1])
-        if text[-1:] not in ("s", "m", "h"):
-            raise argparse.ArgumentTypeError(f"expected a number of epochs or a time like 30s, got {text!r}") from None
-        return text
+        pass
+    try:
+        seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of epochs or a time like 30s, got {text!r}") from None
+    return text
+
+
+def size(text: str) -> int:
+    """Argument type: bytes, from a number that may end in kB, MB or GB."""
+    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9}
+    unit = units.get(text[-2:].lower(), 0)
+    found = number("a size like 500MB or 4GB", lambda value: value > 0)
+    return max(1, round(found(text[:-2]) * unit if unit else found(text)))
+
+
+def add_max_bytes(parser: argparse.ArgumentParser) -> None:
+    """Add --max-bytes, for the verbs that read data."""
+    text = "memory that the data may take, like 4GB (default: 268MB, or four times the files' size if that is more)"
+    parser.add_argument("--max-bytes", type=size, metavar="SIZE", help=text)
 
 
 def checked(module: str) -> Callable[[str], str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from fastnet.cli import files
 from fastnet.cli.drawing import as_drawing, print_drawing
 from fastnet.cli.loading import check_width, load_model, test_rows
-from fastnet.cli.parser import Commands
+from fastnet.cli.parser import Commands, add_max_bytes
 from fastnet.errors import UsageError
 from fastnet.files import replacing
 
@@ -33,6 +33,7 @@ def add_parser(subparsers: Commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
     parser.add_argument("file", metavar="FILE", help="data file, folder or picture; labels in it are not looked at")
+    add_max_bytes(parser)
     parser.add_argument("--proba", action="store_true", help="the network's outputs, one column a class, not the label")
     parser.add_argument("--header", action="store_true", help="write the names of the columns first")
     parser.add_argument("--drawing", action="store_true", help="take a picture of the network's size for a drawing too")
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     network = load_model(args.model)
     if args.proba and network.is_regression:
         raise UsageError(f"--proba: {args.model} is a regression, which has values and no probabilities")
-    dataset, steps = as_drawing(test_rows(args.file), network, args.drawing)
+    dataset, steps = as_drawing(test_rows(args.file, args.max_bytes), network, args.drawing)
     check_width(dataset, network, args.model)
     if steps is not None and not (args.proba or args.header or args.output):
         print_drawing(network, dataset, steps)

@@ -9,6 +9,7 @@ from fastnet import settings, terminal
 from fastnet.cli import files, results
 from fastnet.cli.loading import require_labels, warm_up
 from fastnet.cli.parser import Commands, rows_or_fraction, whole
+from fastnet.cli.rows import SHARE
 from fastnet.cli.settings import add_overrides
 from fastnet.errors import UsageError, one_of
 
@@ -62,6 +63,9 @@ def run(args: argparse.Namespace) -> int:
     config = settings.combine(recipe.settings, given)
     if config.output == "identity":
         raise UsageError("--output: recipes are classifications and need softmax or sigmoid, got 'identity'")
+    if settings.waits(config):  # the test rows must not decide
+        recipe = dataclasses.replace(recipe, held_out="validation")
+        config.validation_split = config.validation_split or SHARE
     if config.backend == "numba":
         warm_up()
     data, test = load_mnist(args.data)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastnet import machine, settings
 from fastnet.cli import files, matching
 from fastnet.cli.loading import load_model, require_labels
-from fastnet.cli.parser import Commands
+from fastnet.cli.parser import Commands, add_max_bytes
 from fastnet.errors import DataError, UsageError
 from fastnet.files import replacing
 
@@ -31,6 +31,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("source", metavar="RUN.json|MODEL", help="file written by fastnet train --json or --save")
     data_help = "rows to judge the network on: a name, a file or a folder (default: the data of the run)"
     parser.add_argument("--data", metavar="NAME|PATH", help=data_help)
+    add_max_bytes(parser)
     parser.add_argument("--output", metavar="FILE", default="report.html", help="the page to write")
     parser.set_defaults(run=run)
 
@@ -68,7 +69,10 @@ def write(path: str, page: str) -> None:
 
 def is_model(path: str) -> bool:
     """Whether a file is a zip archive, as saved networks are, and no text. DataError if it cannot be read."""
+    from fastnet.data.source import require_file
+
     try:
+        require_file(path)
         with open(path, "rb") as file:
             return file.read(2) == b"PK"
     except OSError as error:
@@ -101,7 +105,7 @@ def judge(args: argparse.Namespace, network: "Network", run: "Run | None", missi
         missing["rows"] = f"Left out without data: fastnet report {args.source} --data NAME|PATH shows them."
         return None
     try:
-        rows, kind = choose_rows(str(source), network, run)
+        rows, kind = choose_rows(str(source), network, run, args.max_bytes)
         return Judged.of(network, rows, kind, None if run is None else run.config.get("loss"))
     except (DataError, UsageError) as error:
         if args.data is not None:
@@ -110,11 +114,11 @@ def judge(args: argparse.Namespace, network: "Network", run: "Run | None", missi
         return None
 
 
-def choose_rows(source: str, network: "Network", run: "Run | None") -> "tuple[Dataset, str]":
+def choose_rows(source: str, network: "Network", run: "Run | None", max_bytes: int | None) -> "tuple[Dataset, str]":
     """The test rows; else those that the run held out; else all. And what they are called."""
     from fastnet.data import load_data
 
-    train, test = load_data(source)
+    train, test = load_data(source, max_bytes=max_bytes)
     width = train.X.shape[1]
     if width != network.sizes[0]:
         raise UsageError(f"the network takes rows of {network.sizes[0]} numbers, but those of {source} have {width}")

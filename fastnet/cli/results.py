@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet import machine
 from fastnet.cli import files, loading
 from fastnet.cli.rows import Rows
+from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
 
 OUTPUTS = ("save", "json", "log", "tensorboard")  # options that name what a run writes
-NOT_SETTINGS = ("run", "quiet", "given", "source", "checkpoint", "every", "keep", "resume", *OUTPUTS)
+NOT_SETTINGS = (
+    "run", "quiet", "given", "command", "source", "max_bytes", "checkpoint", "every", "keep", "resume", *OUTPUTS,
+)  # fmt: skip
 
 
 def open_logs(args: argparse.Namespace) -> dict[str, Any]:
@@ -26,7 +29,10 @@ def open_logs(args: argparse.Namespace) -> dict[str, Any]:
         files.check_writable("--log", args.log)
         logs["--log"] = Log(args.log)
     if args.tensorboard:
-        logs["--tensorboard"] = TensorBoard(args.tensorboard)
+        try:
+            logs["--tensorboard"] = TensorBoard(args.tensorboard)
+        except OSError as error:
+            raise UsageError(f"--tensorboard: cannot write to {args.tensorboard}: {error.strerror or error}") from None
     return logs
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
 from fastnet.cli import files, loading, matching, results
-from fastnet.cli.parser import Commands, every, rows_or_fraction, whole
+from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_output, divide
 from fastnet.cli.settings import add_settings
 from fastnet.errors import UsageError
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from fastnet.history import History
     from fastnet.network import Network
 
+COMMAND = "fastnet train"  # notes in a checkpoint who made the run
 # Options that may come with --resume: all others belong to the run.
-WITH_RESUME = ("resume", "epochs", "threads", "every", "keep", "quiet", *results.OUTPUTS)
+WITH_RESUME = ("resume", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS)
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -33,6 +34,7 @@ def add_parser(subparsers: Commands) -> None:
         description="Train a network. Without options: 784-64-10 on MNIST, 9 epochs.",
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
+    add_max_bytes(parser)
     split_help = (
         "training rows to hold out and evaluate after each epoch, a number or a share like 0.1: drawn from the seed by "
         "class, from large files in runs of neighbours; 0: none (default: 0.1 where the set has no labelled test part)"
@@ -88,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     def train() -> "History":
         return settings.train(args, network, rows.train, rows.held_out, progress, logs.values(), checkpoint)
 
-    history = kept_when_interrupted(args, network, train)
+    history = kept_when_interrupted(args, network, checkpoint, train)
     return finish(task, network, history, logs, checkpoint)
 
 
@@ -102,7 +104,7 @@ def go_on(args: argparse.Namespace) -> int:
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
     values, _ = read_newest(args.resume)
-    if not isinstance(values["about"], dict):
+    if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
         raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
     stored = argparse.Namespace(**values["about"] | {name: getattr(args, name) for name in args.given})
     stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
@@ -112,6 +114,8 @@ def go_on(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(progress_so_far(args.resume, len(history["epochs"]), stored.epochs, history["stopped"], more), flush=True)
     task, logs = prepare(stored)
+    if "--log" in logs:
+        logs["--log"].cut(len(history["epochs"]))
     network, rows = Network.from_description(values["network"]), task.rows
     progress: Any = False
     if not args.quiet:
@@ -121,12 +125,12 @@ def go_on(args: argparse.Namespace) -> int:
 
     def train() -> "tuple[Network, History]":
         return resume(
-            args.resume, rows.train.X, rows.train.y, more_epochs=more, threads=stored.threads, callbacks=logs.values(),
-            validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), progress=progress,
-            checkpoint=checkpoint,
+            args.resume, rows.train.X, rows.train.y, more_epochs=more, time_limit=args.time_limit,
+            validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), threads=stored.threads,
+            callbacks=logs.values(), progress=progress, checkpoint=checkpoint,
         )  # fmt: skip
 
-    network, whole_run = kept_when_interrupted(stored, None, train)
+    network, whole_run = kept_when_interrupted(stored, None, checkpoint, train)
     return finish(task, network, whole_run, logs, checkpoint)
 
 
@@ -150,7 +154,7 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
-    data, test_set = loading.load_training(args.source)
+    data, test_set = loading.load_training(args.source, args.max_bytes)
     loading.require_labels(data)
     if data_decides:
         args.output = choose_output(data, args.quiet)
@@ -170,6 +174,7 @@ def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
     if not args.checkpoint:
         return None
     about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
+    about["command"] = COMMAND
     for name in ("source", *results.OUTPUTS):  # who goes on may stand in another folder
         if about[name] and (name != "source" or os.path.exists(about[name])):
             about[name] = os.path.abspath(about[name])
@@ -187,7 +192,9 @@ def prepare_folder(folder: str) -> None:
     prepare(folder)
 
 
-def kept_when_interrupted(args: argparse.Namespace, network: "Network | None", train: Callable[[], Any]) -> Any:
+def kept_when_interrupted(
+    args: argparse.Namespace, network: "Network | None", checkpoint: "Checkpoint | None", train: Callable[[], Any]
+) -> Any:
     """Train; a run that a signal or a lack of memory ends is kept where --checkpoint or --save say, and can go on."""
     import numpy as np
 
@@ -197,7 +204,7 @@ def kept_when_interrupted(args: argparse.Namespace, network: "Network | None", t
     try:
         return train()
     except (KeyboardInterrupt, SystemExit, MemoryError):
-        if args.checkpoint and checkpoints(args.checkpoint):
+        if checkpoint is not None and not checkpoint.failed and checkpoints(args.checkpoint):
             print(f"fastnet: to go on: fastnet train --resume {shlex.quote(args.checkpoint)}", file=sys.stderr)
         elif args.save and network is not None and not np.array_equal(before, network.params):
             network.unfinished = True

@@ -121,14 +121,14 @@ def check_finite(a: np.ndarray, name: str) -> None:
     """Raise a ValueError that names the first NaN or infinity of a 2-D array."""
     if a.dtype.kind != "f":
         return
-    rows = max(1, BLOCK // max(1, a.shape[1]))
-    for start in range(0, len(a), rows):
-        finite = np.isfinite(a[start : start + rows])
+    numbers = a.reshape(-1)
+    for start in range(0, len(numbers), BLOCK):
+        finite = np.isfinite(numbers[start : start + BLOCK])
         if not finite.all():
-            row, column = np.unravel_index(np.argmin(finite), finite.shape)
-            value = a[start + row, column]
+            row, column = divmod(start + int(np.argmin(finite)), a.shape[1])
+            value = a[row, column]
             raise ValueError(
-                f"{name} must be finite, got {value} in row {start + row}, column {column}: replace or remove such rows"
+                f"{name} must be finite, got {value} in row {row}, column {column}: replace or remove such rows"
             )
 
 

@@ -15,18 +15,18 @@ from fastnet.data.load import load_data
 from fastnet.data.source import data_error
 
 
-def convert(source: str | os.PathLike, target: str | os.PathLike) -> Path:
+def convert(source: str | os.PathLike, target: str | os.PathLike, *, max_bytes: int | None = None) -> Path:
     """Rewrite a set, by name or path, as an .npz file if ``target`` ends so, else as a folder of IDX files.
 
     The target appears when it is complete, and must not exist before. An .npz gets x_train, y_train, x_test and y_test,
     or X and y where there is one set; without labels there is no y. That a set is synthetic stays known. The names of
-    classes are kept in class_names of an .npz; IDX files cannot hold them, which a UserWarning says. Returns the
-    target; raises DataError.
+    classes are kept in class_names of an .npz; IDX files cannot hold them, which a UserWarning says. ``max_bytes`` is
+    as for load_data. Returns the target; raises DataError.
     """
     target = Path(target)
     write = _write_npz if target.suffix == ".npz" else _write_idx_folder
     with appearing(target) as made:
-        write(made, *load_data(source))
+        write(made, *load_data(source, max_bytes=max_bytes))
     return target
 
 

@@ -12,7 +12,8 @@ from fastnet.data.source import PIECE, Source, data_error, told_as_data_errors
 
 BOM = b"\xef\xbb\xbf"
 LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}
-LONGEST_LINE = 1 << 24
+LONGEST_LINE = 1 << 22
+FIELD = 256  # bytes that a field of the first line takes while it is looked at
 COMMA, NEWLINE, ZERO = b",\n0"
 
 
@@ -31,13 +32,15 @@ def load_csv(source: Source) -> tuple[Dataset, None]:
     path = source.path
     with told_as_data_errors(path):
         lines = _count_lines(source)
-        with Source(path) as again:
+        with Source(path, source.budget) as again:
             first = _first_line(again)
+            source.budget.take(FIELD * first.count(b","))
             fields = [field.strip().strip("\"'") for field in first.decode("utf-8", "replace").strip().split(",")]
             header = not all(_is_number(field) for field in fields)
             width = len(fields)
             labelled = fields[0].lower() in LABEL_NAMES if header else not _is_square(width) or _is_square(width - 1)
             _check_columns(path, fields, header, labelled)
+            source.budget.take((lines - header) * (width - labelled + 8 * labelled))
             X = np.empty((lines - header, width - labelled), np.uint8)
             y = np.empty(lines - header, np.int64) if labelled else None
             rows = 0
@@ -48,7 +51,7 @@ def load_csv(source: Source) -> tuple[Dataset, None]:
                 rows += len(values)
     if not rows:
         raise data_error(path, "expected rows of numbers, got none")
-    return make_dataset(X[:rows], None if y is None else y[:rows], path), None
+    return make_dataset(X[:rows], None if y is None else y[:rows], path, budget=source.budget), None
 
 
 def _count_lines(source: Source) -> int:
@@ -141,11 +144,11 @@ def _parse(text: bytes, width: int, labelled: bool) -> np.ndarray | None:
 
 def _complain(source: Source, text: bytes, width: int, labelled: bool, first: int) -> NoReturn:
     for number, row in enumerate(text.removesuffix(b"\n").split(b"\n"), first):
-        fields = row.removesuffix(b"\r").split(b",")
-        if len(fields) != width:
-            got = len(fields) if row else "none"
+        columns = row.count(b",") + 1
+        if columns != width:
+            got = columns if row else "none"
             raise data_error(source.path, f"line {number}: expected {width} columns, got {got}")
-        for column, field in enumerate(fields, 1):
+        for column, field in enumerate(row.removesuffix(b"\r").split(b","), 1):
             top = 999 if labelled and column == 1 else 255
             if not (field.isdigit() and len(field) <= 3 and int(field) <= top):
                 hint = "; data that are not whole pixels can come as .npy or .npz" if column > 1 else ""

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnet.data.arrays import BLOCK, check_labels, check_X
+from fastnet.data.budget import Budget
 from fastnet.data.idx import big_endian, header
 from fastnet.data.source import data_error, shown, told_as_data_errors
 
@@ -100,26 +101,39 @@ def make_dataset(
     synthetic: bool = False,
     class_names: tuple[str, ...] | None = None,
     file_names: tuple[str, ...] | None = None,
+    budget: Budget | None = None,
 ) -> Dataset:
     """Check X and y as they came from a file and make a Dataset of them; what is wrong is told with the file's name.
 
-    y holds labels if it can and values if not; with n_classes or class_names it must hold labels.
+    y holds labels if it can and values if not; with n_classes or class_names it must hold labels. The budget accounts
+    for the copies that other types than those of a Dataset need; None lets them have any size.
     """
     with told_as_data_errors(path):
         if X.ndim == 3 and 1 not in X.shape[1:]:
             image_shape = (X.shape[1], X.shape[2])
+        if budget is not None:
+            budget.take(_copies(X, y))
         X = check_X(X, name="images")
         if class_names is not None:
             n_classes = len(class_names)
         if y is not None:
-            y, n_classes = _labels_or_values(y, len(X), n_classes)
+            y, n_classes = labels_or_values(y, len(X), n_classes)
     if image_shape is None:
         image_shape = square(X.shape[1])
     name = name or os.fspath(path)
     return Dataset(X, y, n_classes or 0, name, image_shape, synthetic, class_names, file_names)
 
 
-def _labels_or_values(y: np.ndarray, n: int, n_classes: int | None) -> tuple[np.ndarray, int]:
+def _copies(X: np.ndarray, y: np.ndarray | None) -> int:
+    """The bytes that checking X and y takes besides X and y."""
+    same = X.dtype in (np.uint8, np.float32, np.float64)
+    wide = X.dtype.kind == "f" and X.dtype.itemsize > 4
+    taken = 0 if same and X.flags.c_contiguous else X.size * (X.itemsize if same else 8 if wide else 4)
+    # Whether floats are whole takes copies of a column, and their type changes.
+    return taken if y is None else taken + 8 * y.size + 32 * len(y)
+
+
+def labels_or_values(y: np.ndarray, n: int, n_classes: int | None) -> tuple[np.ndarray, int]:
     """(labels, number of classes), or (values, 0) where y cannot be labels."""
     try:
         return _labels(y, n, n_classes)
@@ -197,7 +211,7 @@ def same_classes(train: Dataset, test: Dataset | None, path: str | os.PathLike) 
 def idx_sha256(a: np.ndarray, shape: tuple[int, ...]) -> str:
     """Hex SHA-256 of an array as an uncompressed IDX file of this shape."""
     digest = hashlib.sha256(header(shape, a.dtype))
-    rows = max(1, BLOCK // max(1, a[:1].size))
-    for start in range(0, len(a), rows):
-        digest.update(big_endian(a[start : start + rows]))
+    numbers = a.reshape(-1)
+    for start in range(0, len(numbers), BLOCK):
+        digest.update(big_endian(numbers[start : start + BLOCK]))
     return digest.hexdigest()

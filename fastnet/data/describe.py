@@ -1,5 +1,6 @@
 """What a file or folder holds, in words: for ``fastnet data verify`` and ``fastnet data show``."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +8,17 @@ from textwrap import shorten
 
 import numpy as np
 
-from fastnet.data.arrays import BLOCK
-from fastnet.data.dataset import Dataset, idx_sha256
+from fastnet.data.arrays import BLOCK, check_finite
+from fastnet.data.budget import Budget
+from fastnet.data.dataset import Dataset, idx_sha256, labels_or_values
 from fastnet.data.folders import load_folder
 from fastnet.data.formats import format_of, load_file
-from fastnet.data.idx import read_idx
+from fastnet.data.idx import header, read_idx
 from fastnet.data.known import PUBLISHED
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 
 SHADES = " .:-=+*#%@"
+CHECK = 40  # bytes for each label that is checked
 WIDEST = 40  # pixels in a line of text; of wider pictures every second pixel is drawn, or every third, ...
 
 
@@ -53,22 +56,23 @@ class Description:
         return "\n".join([f"{self.path}: {self.format}{classes}", *names, *(f"  {part}" for part in self.parts)])
 
 
-def verify(path: str | os.PathLike) -> Description:
+def verify(path: str | os.PathLike, *, max_bytes: int | None = None) -> Description:
     """Read a file or folder completely and say what it holds; raises DataError if anything is wrong with it.
 
     Hashes are those of the arrays as uncompressed IDX files, so MNIST is recognized in whatever format it came.
+    ``max_bytes`` is as for load_data.
     """
-    path = Path(path)
+    path, budget = Path(path), Budget(max_bytes)
     with told_as_data_errors(path):
         if path.is_dir():
             kind = "folder"
-            sets = load_folder(path)
+            sets = load_folder(path, budget)
         else:
-            with Source(path) as source:
+            with Source(path, budget) as source:
                 kind = format_of(source) + (" (gzip)" if source.gz else "")
             if kind.startswith("IDX"):
-                return _describe_idx(path, kind)
-            sets = load_file(path)
+                return _describe_idx(path, kind, budget)
+            sets = load_file(path, budget)
     parts: list[Part] = []
     for name, set_ in zip(("train", "test"), sets, strict=True):
         if set_ is not None:
@@ -105,12 +109,19 @@ def _label(dataset: Dataset, index: int) -> str:
     return f"label {dataset.y[index] if dataset.class_names is None else dataset.class_names[dataset.y[index]]}"
 
 
-def _describe_idx(path: Path, kind: str) -> Description:
-    """An IDX file by itself: images or labels."""
-    array = read_idx(path)
+def _describe_idx(path: Path, kind: str, budget: Budget) -> Description:
+    """An IDX file by itself: images or rows; or labels or values."""
+    array = read_idx(path, budget)
+    if 0 in array.shape:
+        raise data_error(path, f"expected at least one row and one column, got shape {array.shape}")
+    name, n_classes = "images", 0
+    if array.ndim == 1:
+        budget.take(CHECK * len(array))
+        _, n_classes = labels_or_values(array, len(array), None)
+        name = "labels" if n_classes else "values"
+    else:
+        check_finite(array.reshape(len(array), -1), name)
     sha256 = idx_sha256(array, array.shape)
-    name = "labels" if array.ndim == 1 else "images"
-    n_classes = int(array.max()) + 1 if array.ndim == 1 and len(array) else 0
     part = Part(name, array.shape, array.dtype.name, sha256, PUBLISHED.get(sha256))
     return Description(shown(path), kind, (part,), n_classes)
 
@@ -131,21 +142,21 @@ def _scaled(set_: Dataset) -> str | None:
     if set_.X.dtype == np.uint8:
         return None
     for factor in (255, 256):
-        pixels = _as_pixels(set_.X, factor)
-        if pixels is not None:
-            sha256 = Dataset(pixels, None, 0, set_.name, set_.image_shape).sha256
-            if sha256 in PUBLISHED:
-                return f"{PUBLISHED[sha256]} divided by {factor}"
+        sha256 = _sha256_as_pixels(set_, factor)
+        if sha256 in PUBLISHED:
+            return f"{PUBLISHED[sha256]} divided by {factor}"
     return None
 
 
-def _as_pixels(X: np.ndarray, factor: int) -> np.ndarray | None:
-    pixels = np.empty(X.shape, np.uint8)
-    rows = max(1, BLOCK // X.shape[1])
-    for start in range(0, len(X), rows):
-        scaled = X[start : start + rows] * factor
+def _sha256_as_pixels(set_: Dataset, factor: int) -> str | None:
+    """The hash of X times ``factor`` as uint8; None if these are not whole numbers from 0 to 255."""
+    shape = (len(set_.X), *(set_.image_shape or set_.X.shape[1:]))
+    digest = hashlib.sha256(header(shape, np.dtype(np.uint8)))
+    numbers = set_.X.reshape(-1)
+    for start in range(0, len(numbers), BLOCK):
+        scaled = numbers[start : start + BLOCK] * factor
         nearest = np.rint(scaled)
         if nearest.min() < 0 or nearest.max() > 255 or np.abs(scaled - nearest).max() > 0.01:
             return None
-        pixels[start : start + rows] = nearest
-    return pixels
+        digest.update(nearest.astype(np.uint8).data)
+    return digest.hexdigest()

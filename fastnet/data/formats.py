@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from fastnet.data.budget import Budget
 from fastnet.data.csvs import is_csv, load_csv
 from fastnet.data.dataset import Dataset
 from fastnet.data.folders import load_idx_pair
@@ -32,9 +33,9 @@ def format_of(source: Source) -> str:
     raise data_error(source.path, f"expected one of {known}, got a file that begins with {begins}")
 
 
-def load_file(path: Path) -> Sets:
+def load_file(path: Path, budget: Budget) -> Sets:
     """Load a file as (train, test)."""
-    with told_as_data_errors(path), Source(path) as source:
+    with told_as_data_errors(path), Source(path, budget) as source:
         name = format_of(source)
         if source.gz and name in RANDOM_ACCESS:
             raise data_error(path, f"expected {name} as it is, got it compressed by gzip: unpack it first")
@@ -46,7 +47,7 @@ def load_idx(source: Source) -> Sets:
     """Load an IDX file of images, with the labels that lie beside it under the corresponding name."""
     source.stream.close()
     path = source.path
-    return load_idx_pair(path, labels_beside(path), name=os.fspath(path)), None
+    return load_idx_pair(path, labels_beside(path), source.budget, name=os.fspath(path)), None
 
 
 RANDOM_ACCESS = {".npz", "HDF5", "MATLAB", "PNG", "JPEG", "BMP"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnet.data.budget import Budget
 from fastnet.data.source import Source, data_error, read_or_map, told_as_data_errors
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -17,27 +18,27 @@ def is_idx(head: bytes) -> bool:
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
 
 
-def read_idx(path: str | os.PathLike) -> np.ndarray:
+def read_idx(path: str | os.PathLike, budget: Budget | None = None) -> np.ndarray:
     """Read an IDX file, plain or gzip, as an array in native byte order; large plain ones are mapped read-only.
 
     Raises DataError if the magic number, the dimensions, the length or the gzip checksum is wrong.
     """
-    with told_as_data_errors(path), Source(path) as source:
+    with told_as_data_errors(path), Source(path, budget) as source:
         return _read(source)
 
 
-def read_images(path: str | os.PathLike) -> np.ndarray:
+def read_images(path: str | os.PathLike, budget: Budget | None = None) -> np.ndarray:
     """Read an IDX file of images or rows: (n, h, w) or (n, d)."""
-    images = read_idx(path)
+    images = read_idx(path, budget)
     if images.ndim not in (2, 3):
         kind = "labels (give the image file or the folder)" if images.ndim == 1 else f"shape {images.shape}"
         raise data_error(path, f"expected IDX images (n, h, w) or rows (n, d), got {kind}")
     return images
 
 
-def read_labels(path: str | os.PathLike) -> np.ndarray:
+def read_labels(path: str | os.PathLike, budget: Budget | None = None) -> np.ndarray:
     """Read an IDX file of labels: (n,)."""
-    labels = read_idx(path)
+    labels = read_idx(path, budget)
     if labels.ndim != 1:
         raise data_error(path, f"expected IDX labels of one dimension, got shape {labels.shape}")
     return labels

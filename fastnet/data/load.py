@@ -4,6 +4,7 @@ import difflib
 import os
 from pathlib import Path
 
+from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.download import fetch
 from fastnet.data.folders import load_folder, load_idx_folder
@@ -14,29 +15,32 @@ from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import DataError
 
 
-def load_data(name_or_path: str | os.PathLike) -> tuple[Dataset, Dataset | None]:
+def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset | None]:
     """Load a set as (train, test); test is None where the source holds one set.
 
     name_or_path : ``mnist``, ``fashion-mnist``, ``kmnist`` (looked for in $FASTNET_DATA/NAME, then in the user's cache
         folder, then downloaded), ``glyphs`` (drawn here, synthetic), or the path of a file or folder.
+    max_bytes : the memory that the content may take. None means 268 MB, or four times the size of the files if that is
+        more. What is mapped from a large .npy or IDX file does not count.
     Raises DataError, in one line that names the file; its subclass DataUnavailable if a named set is not on this
     machine and cannot be downloaded.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(f"data must be a name or a path, got {type(name_or_path).__name__}")
+    budget = Budget(max_bytes)
     if name_or_path == "glyphs":
         return load_glyphs()
     with told_as_data_errors(name_or_path):
         if isinstance(name_or_path, str) and name_or_path in KNOWN:
-            return _load_known(KNOWN[name_or_path])
+            return _load_known(KNOWN[name_or_path], budget)
         path = Path(name_or_path)
         if not path.exists():
             raise _no_such(os.fspath(name_or_path))
-        return load_folder(path) if path.is_dir() else load_file(path)
+        return load_folder(path, budget) if path.is_dir() else load_file(path, budget)
 
 
-def _load_known(known: KnownSet) -> tuple[Dataset, Dataset | None]:
-    return load_idx_folder(fetch(known.name), name=known.name, n_classes=10, complete=True)
+def _load_known(known: KnownSet, budget: Budget) -> tuple[Dataset, Dataset | None]:
+    return load_idx_folder(fetch(known.name), budget, name=known.name, n_classes=10, complete=True)
 
 
 def _no_such(text: str) -> DataError:

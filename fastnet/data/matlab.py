@@ -8,10 +8,11 @@ Fortran order. An array may be compressed by zlib as a whole.
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.source import PIECE, Source, data_error, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, row_blocks
@@ -35,37 +36,49 @@ def load_matlab(source: Source) -> tuple[Dataset, Dataset | None]:
     with told_as_data_errors(source.path):
         if source.head().startswith(b"MATLAB 7.3"):
             raise data_error(source.path, "expected a MATLAB file up to version 7, got 7.3: save it with -v7")
-        arrays: dict[str, tuple[np.ndarray, np.dtype]] = {}
-        for name, array, dtype in _arrays(source):
-            if name in arrays:
-                raise data_error(source.path, f"expected different names, got {name!r} twice")
-            arrays[name] = array, dtype
-        return from_named(_oriented(arrays), source.path)
+        arrays: dict[str, _Matrix] = {}
+        for array in _arrays(source):
+            if array.name in arrays:
+                raise data_error(source.path, f"expected different names, got {array.name!r} twice")
+            arrays[array.name] = array
+        return from_named(_oriented(list(arrays.values()), source.budget), source.path, source.budget)
 
 
-def _oriented(arrays: dict[str, tuple[np.ndarray, np.dtype]]) -> dict[str, Stored]:
+def _oriented(arrays: "list[_Matrix]", budget: Budget) -> dict[str, Stored]:
     """The arrays with one row per sample; 70 000 rows are split."""
-    vectors = [array.size for array, _ in arrays.values() if array.ndim == 2 and 1 in array.shape]
+    vectors = [math.prod(array.shape) for array in arrays if len(array.shape) == 2 and 1 in array.shape]
     oriented = {}
-    for name, (array, dtype) in arrays.items():
-        if array.ndim == 2 and array.shape[1] in vectors and array.shape[0] not in vectors:
-            array = array.T
-        if len(array) == MNIST_ROWS:
-            oriented[f"train/{name}"] = _stored(array[:MNIST_TRAIN], dtype)
-            oriented[f"test/{name}"] = _stored(array[MNIST_TRAIN:], dtype)
+    for array in arrays:
+        shape, turned = array.shape, False
+        if len(shape) == 2 and shape[1] in vectors and shape[0] not in vectors:
+            shape, turned = shape[::-1], True
+        if shape[0] == MNIST_ROWS:
+            for part, first, n in (("train", 0, MNIST_TRAIN), ("test", MNIST_TRAIN, MNIST_ROWS - MNIST_TRAIN)):
+                oriented[f"{part}/{array.name}"] = _stored(array, turned, (n, *shape[1:]), first, budget)
         else:
-            oriented[name] = _stored(array, dtype)
+            oriented[array.name] = _stored(array, turned, shape, 0, budget)
     return oriented
 
 
-def _stored(array: np.ndarray, dtype: np.dtype) -> Stored:
-    if array.dtype == dtype:
-        return Stored.of(array)
-    return Stored(array.shape, dtype, lambda: (block.astype(dtype) for block in row_blocks(array)))
+def _stored(array: "_Matrix", turned: bool, shape: tuple[int, ...], first: int, budget: Budget) -> Stored:
+    """Rows of an array from ``first`` on, as many as the shape has; of a turned one its columns."""
+
+    def rows() -> np.ndarray:
+        found = array.numbers()
+        return (found.T if turned else found)[first : first + shape[0]]
+
+    same = array.stored_dtype == array.dtype
+
+    def blocks() -> Iterator[np.ndarray]:
+        for block in row_blocks(rows()):
+            with budget.lent(0 if same else block.size * array.dtype.itemsize):
+                yield block.astype(array.dtype, copy=False)
+
+    return Stored(shape, array.dtype, blocks, rows if same else None)
 
 
-def _arrays(source: Source) -> Iterator[tuple[str, np.ndarray, np.dtype]]:
-    """The arrays of real numbers as (name, array as stored, dtype of its numbers)."""
+def _arrays(source: Source) -> "Iterator[_Matrix]":
+    """The arrays of real numbers."""
     order = {b"IM": "<", b"MI": ">"}.get(source.exactly(128, "the MATLAB header")[126:])
     if order is None:
         raise ValueError("damaged MATLAB file (its header names no byte order)")
@@ -73,21 +86,39 @@ def _arrays(source: Source) -> Iterator[tuple[str, np.ndarray, np.dtype]]:
     for _ in range(ELEMENTS):
         if position >= source.size:
             return
-        source.stream.seek(position)
-        kind, size = struct.unpack(order + "II", source.exactly(8, "a MATLAB element"))
+        start = position
+        source.stream.seek(start)
+        _, size = struct.unpack(order + "II", source.exactly(8, "a MATLAB element"))
         position += 8 + size
         if position > source.size:
             raise ValueError(f"truncated: expected {position} bytes, got {source.size}")
-        if kind == COMPRESSED:
-            element: _Plain = _Inflated(source, size)
-            kind, size = struct.unpack(order + "II", element.exactly(8))
-        else:
-            element = _Plain(source)
-        if kind == MATRIX:
-            found = _Matrix(element, order, size, source.unpacked_limit).read()
-            if found is not None:
-                yield found
+        found = _array_at(source, order, start)
+        if found is not None:
+            yield found
     raise ValueError(f"expected at most {ELEMENTS} arrays, got more")
+
+
+def _array_at(source: Source, order: str, position: int) -> "_Matrix | None":
+    """The array in the element at a position of the file; None if that holds anything but real numbers."""
+    element, kind, size = _element_at(source, order, position)
+    if kind != MATRIX:
+        return None
+
+    def again() -> _Plain:
+        return _element_at(source, order, position)[0]
+
+    matrix = _Matrix(element, order, size, again, source.budget)
+    return matrix if matrix.describe() else None
+
+
+def _element_at(source: Source, order: str, position: int) -> "tuple[_Plain, int, int]":
+    """(the bytes after the tag, what they are, how many) of the element at a position of the file."""
+    source.stream.seek(position)
+    kind, size = struct.unpack(order + "II", source.exactly(8, "a MATLAB element"))
+    if kind != COMPRESSED:
+        return _Plain(source), kind, size
+    element = _Inflated(source, size)
+    return element, *struct.unpack(order + "II", element.exactly(8))
 
 
 class _Plain:
@@ -95,8 +126,10 @@ class _Plain:
 
     def __init__(self, source: Source):
         self._source = source
+        self.taken = 0
 
     def exactly(self, n: int) -> bytes:
+        self.taken += n
         return self._source.exactly(n, "a MATLAB array")
 
     def fill(self, array: np.ndarray) -> None:
@@ -114,6 +147,7 @@ class _Inflated(_Plain):
         self._left, self._waiting, self._inflate = size, b"", zlib.decompressobj()
 
     def exactly(self, n: int) -> bytes:
+        self.taken += n
         array = np.empty(n, np.uint8)
         self.fill(array)
         return array.tobytes()
@@ -143,37 +177,54 @@ class _Inflated(_Plain):
             if not self._waiting:
                 raise ValueError("truncated: the compressed data of a MATLAB array end in the middle")
         data = self._inflate.decompress(self._waiting, n)
+        self._source.budget.unpack(len(data))
         self._waiting = self._inflate.unconsumed_tail
         return data
 
 
 class _Matrix:
-    """An array element of ``size`` bytes."""
+    """An array element of ``size`` bytes, whose numbers are read when they are first asked for.
 
-    def __init__(self, element: _Plain, order: str, size: int, limit: int):
-        self._element, self._order, self._left, self._limit = element, order, size, limit
+    ``again`` opens the element anew, since others are read meanwhile. ``dtype`` is that of the numbers; they may be
+    stored in a smaller type, ``stored_dtype``.
+    """
 
-    def read(self) -> tuple[str, np.ndarray, np.dtype] | None:
-        """(name, array, dtype of its numbers); None if it holds anything but real numbers."""
+    def __init__(self, element: _Plain, order: str, size: int, again: Callable[[], _Plain], budget: Budget):
+        self._element, self._order, self._left, self._again, self._budget = element, order, size, again, budget
+        self._array: np.ndarray | None = None
+
+    def describe(self) -> bool:
+        """Read what comes before the numbers; False if it holds anything but real numbers."""
         flags = self._small(6)
         class_number = flags[0] & 0xFF
         if class_number not in CLASSES or flags[0] & COMPLEX:
-            return None
-        shape = tuple(self._small(5).tolist())
-        name = self._small(1).tobytes().decode("latin1")
-        dtype, size, data = self._tag()
-        expected = dtype.itemsize * math.prod(shape)
-        if len(shape) < 2 or min(shape) < 0 or size != expected:
-            raise ValueError(f"{name}: expected {expected} bytes for an array of shape {shape}, got {size}")
-        if size > self._limit:
-            raise ValueError(f"{name} claims {size} bytes, more than two hundred times the file's size")
-        array = np.empty(shape[::-1], dtype)
-        if data is None:
-            self._element.fill(array)
-        else:
-            array[...] = np.frombuffer(data, dtype).reshape(array.shape)
-        self._element.end()
-        return name, array.T, np.dtype(CLASSES[class_number])
+            return False
+        self.dtype = np.dtype(CLASSES[class_number])
+        self.shape = tuple(self._small(5).tolist())
+        self.name = self._small(1).tobytes().decode("latin1")
+        self.stored_dtype, self._size, self._short = self._tag()
+        expected = self.stored_dtype.itemsize * math.prod(self.shape)
+        if len(self.shape) < 2 or min(self.shape) < 0 or self._size != expected:
+            raise ValueError(
+                f"{self.name}: expected {expected} bytes for an array of shape {self.shape}, got {self._size}"
+            )
+        self._start = self._element.taken
+        return True
+
+    def numbers(self) -> np.ndarray:
+        """The array as it is stored, in Fortran order."""
+        if self._array is None:
+            self._budget.take(self._size)
+            array = np.empty(self.shape[::-1], self.stored_dtype)
+            if self._short is None:
+                element = self._again()
+                element.exactly(self._start - element.taken)
+                element.fill(array)
+                element.end()
+            else:
+                array[...] = np.frombuffer(self._short, self.stored_dtype).reshape(array.shape)
+            self._array = array.T
+        return self._array
 
     def _small(self, kind: int) -> np.ndarray:
         """The content of a short part, which must be stored as this type."""

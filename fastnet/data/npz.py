@@ -1,5 +1,7 @@
 """.npy and .npz files, without NumPy's own reader: it allocates what a header claims and unpacks any zip bomb."""
 
+import io
+import math
 import struct
 import warnings
 import zipfile
@@ -10,12 +12,17 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.known import labels_beside
-from fastnet.data.source import Source, data_error, read_or_map, told_as_data_errors
+from fastnet.data.source import Source, data_error, in_native_order, read_or_map, told_as_data_errors
 from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
 
 MEMBERS = 1000
+LONGEST_READ = 1 << 22  # bytes of a table of contents, or that are unpacked in one piece
+LONGEST_HEADER = 10_000  # bytes; NumPy takes no longer ones either
+# Of each version of the format: the bytes that the length of the header has, and what reads length and header.
+HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
 
 
 def load_npy(source: Source) -> tuple[Dataset, Dataset | None]:
@@ -23,9 +30,9 @@ def load_npy(source: Source) -> tuple[Dataset, Dataset | None]:
     arrays = {"X": _read_npy(source)}
     labels = labels_beside(source.path)
     if labels is not None:
-        with Source(labels) as other:
+        with Source(labels, source.budget) as other:
             arrays["y"] = _read_npy(other)
-    return from_named(arrays, source.path)
+    return from_named(arrays, source.path, source.budget)
 
 
 def _read_npy(source: Source) -> Stored:
@@ -41,80 +48,99 @@ def load_npz(source: Source) -> tuple[Dataset, Dataset | None]:
     The labels of one array alone may be in another file beside it, under the corresponding name.
     """
     labels = labels_beside(source.path)
-    with _opened(source) as arrays:
+    with arrays_of(source) as arrays:
         if len(arrays) != 1 or labels is None:
-            return from_named(arrays, source.path)
-    with Source(source.path) as again, Source(labels) as other:
+            return from_named(arrays, source.path, source.budget)
+    with Source(source.path, source.budget) as again, Source(labels, source.budget) as other:
         return load_npz_pair(again, other), None
 
 
 def load_npz_pair(images: Source, labels: Source) -> Dataset:
     """Load images and labels that lie in two .npz files with one array each."""
-    with _opened(images) as X, _opened(labels) as y:
+    with arrays_of(images) as X, arrays_of(labels) as y:
         if len(X) != 1 or len(y) != 1:
             got = f"{len(X)} and {len(y)}"
             raise data_error(images.path, f"expected one array in it and in {labels.path.name}, got {got}")
-        return from_parts([(next(iter(X.values())), next(iter(y.values())))], images.path)
+        return from_parts([(next(iter(X.values())), next(iter(y.values())))], images.path, images.budget)
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[dict[str, Stored]]:
-    """The arrays of an .npz file, to be read before it is closed."""
+def arrays_of(source: Source) -> Iterator[dict[str, Stored]]:
+    """The arrays of an .npz file by name, to be read before it is closed. Raises DataError."""
     with told_as_data_errors(source.path):
         try:
-            with zipfile.ZipFile(source.stream) as archive:
-                yield _members(archive, source)
+            with zipfile.ZipFile(_InPieces(source.stream)) as archive:
+                yield _members(archive, source.budget)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error) as error:
             raise data_error(source.path, f"damaged .npz file ({error})") from None
 
 
-def _members(archive: zipfile.ZipFile, source: Source) -> dict[str, Stored]:
+class _InPieces:
+    """A file for zipfile, which reads a table of contents in one piece, however long that is."""
+
+    def __init__(self, stream: IO[bytes]):
+        self._stream = stream
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+
+    def read(self, n: int = -1) -> bytes:
+        data = self._stream.read(n if 0 <= n <= LONGEST_READ else LONGEST_READ + 1)
+        if len(data) > LONGEST_READ:
+            raise ValueError(f"expected a table of contents of at most {LONGEST_READ} bytes in an .npz file, got more")
+        return data
+
+
+def _members(archive: zipfile.ZipFile, budget: Budget) -> dict[str, Stored]:
     infos = archive.infolist()
     if len(infos) > MEMBERS:
         raise ValueError(f"expected at most {MEMBERS} arrays in an .npz file, got {len(infos)}")
-    if sum(info.file_size for info in infos) > source.unpacked_limit:
-        raise ValueError("expected an .npz file, got a zip bomb: it claims to grow more than two-hundredfold")
     arrays = {}
     for info in infos:
         if not info.filename.endswith(".npy"):
             raise ValueError(f"expected .npy members in an .npz file, got {info.filename!r}")
+        # The others are unpacked without a limit by zipfile.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"expected members as np.savez_compressed packs them, got {info.filename!r} otherwise")
         name = info.filename.removesuffix(".npy")
         if name in arrays:
             raise ValueError(f"expected different names in an .npz file, got {name!r} twice")
-        arrays[name] = _member(archive, info)
+        arrays[name] = _member(archive, info, budget)
     return arrays
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stored:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Stored:
     with archive.open(info) as stream:
         shape, fortran, dtype = _header(stream)
         offset = stream.tell()
-    expected = dtype.itemsize
-    for length in shape:
-        expected *= length
+    expected = dtype.itemsize * math.prod(shape)
     if info.file_size - offset != expected:
         raise ValueError(
             f"{info.filename}: expected {expected} bytes for an array of shape {shape}, got {info.file_size - offset}"
         )
 
     def blocks() -> Iterator[np.ndarray]:
-        stored_shape = shape[::-1] if fortran else shape
-        rows = stored_shape[0] if fortran or len(shape) == 0 else rows_per_block(shape)
         with archive.open(info) as stream:
             stream.read(offset)
-            if fortran or not shape:
-                yield _filled(stream, stored_shape, dtype, info.filename).T
-            else:
-                for start in range(0, shape[0], rows):
-                    block_shape = (min(rows, shape[0] - start), *shape[1:])
-                    yield _filled(stream, block_shape, dtype, info.filename)
+            for block_shape in [shape[::-1]] if fortran else _block_shapes(shape):
+                with budget.lent(dtype.itemsize * math.prod(block_shape)):
+                    block = _filled(stream, block_shape, dtype, info.filename, budget)
+                    yield block.T if fortran else block
             if stream.read(1):  # reaching the end also checks the checksum
                 raise ValueError(f"{info.filename}: expected {info.file_size} bytes, got more")
 
     return Stored(shape, dtype.newbyteorder("="), blocks)
 
 
-def _filled(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.ndarray:
+def _block_shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The shapes of blocks of rows that make up an array; of an array without axes there is one."""
+    if not shape:
+        yield shape
+        return
+    rows = rows_per_block(shape)
+    for start in range(0, shape[0], rows):
+        yield min(rows, shape[0] - start), *shape[1:]
+
+
+def _filled(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, what: str, budget: Budget) -> np.ndarray:
     block = np.empty(shape, dtype)
     view = block.reshape(-1).view(np.uint8).data
     done = 0
@@ -122,19 +148,24 @@ def _filled(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, what: st
         piece = stream.read(min(1 << 20, len(view) - done))
         if not piece:
             raise ValueError(f"{what}: truncated, expected {len(view)} more bytes, got {done}")
+        budget.unpack(len(piece))
         view[done : done + len(piece)] = piece
         done += len(piece)
-    return block if dtype.isnative else block.astype(dtype.newbyteorder("="))
+    return block if dtype.isnative else in_native_order(block)
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """(shape, fortran order, dtype) of a .npy stream, which is left at the beginning of the data."""
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "created on Python 2"
         try:
             version = npy.read_magic(stream)
-            shape, fortran, dtype = readers[version](stream)
+            length_bytes, read_header = HEADERS[version]
+            start = stream.read(length_bytes)
+            length = int.from_bytes(start, "little")
+            if length > LONGEST_HEADER:
+                raise ValueError(f"it claims {length} bytes, expected at most {LONGEST_HEADER}")
+            shape, fortran, dtype = read_header(io.BytesIO(start + stream.read(length)))
         except KeyError:
             raise ValueError(f"expected .npy format version 1.0 or 2.0, got {version[0]}.{version[1]}") from None
         except zipfile.BadZipFile:

@@ -12,6 +12,8 @@ ARRAY_TYPES = "buif"
 class Array:
     """Stands in for a numpy.ndarray: its data, once they are checked, are in ``data`` as bytes or a bytearray."""
 
+    __slots__ = ("data", "dtype", "fortran", "shape")  # a pickle may have a great many
+
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = ()
         self.dtype = np.dtype(np.uint8)
@@ -43,6 +45,8 @@ class Array:
 
 class DType:
     """Stands in for a numpy.dtype of plain numbers."""
+
+    __slots__ = ("dtype",)
 
     def __init__(self, code: Any):
         code = as_text(code)
@@ -106,6 +110,8 @@ for _core in ("numpy.core", "numpy._core"):
 
 class Name:
     """A name that a pickle asked for."""
+
+    __slots__ = ("call",)
 
     def __init__(self, module: str, name: str):
         if (module, name) not in _NAMES:

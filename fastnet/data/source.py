@@ -1,6 +1,7 @@
 """Open files: what may be opened, gzip undone on the way, how much may come out, and how failures are told."""
 
 import io
+import math
 import os
 import stat
 import struct
@@ -11,13 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnet.data.budget import Budget
 from fastnet.errors import DataError
 
-# Compressed files may hold this much, or GROWTH times their size if that is more. Pixels shrink five- to twentyfold,
-# text pickles of them a hundredfold.
-ALWAYS_ALLOWED = 1 << 28
-GROWTH = 200
 MAP_FROM = 1 << 28  # plain arrays from this size on are mapped, not read
+DEFLATE = 1032  # times its size that a gzip file can hold at most (https://zlib.net/zlib_tech.html)
 PIECE = 1 << 20
 LONGEST_MESSAGE = 600
 
@@ -52,26 +51,35 @@ def told_as_data_errors(path: str | os.PathLike, deed: str = "read") -> Iterator
         raise data_error(path, error or "ends too early") from None
 
 
+def require_file(path: str | os.PathLike) -> None:
+    """Raise DataError if there is something else than a regular file, which may wait for ever when it is opened."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+    raise data_error(path, f"expected a regular file, got a {kinds.get(stat.S_IFMT(mode), 'device')}")
+
+
 class Source:
     """A regular file open for reading; gzip content is decompressed piece by piece.
 
-    ``stream`` gives the content, ``gz`` tells if it is compressed, ``size`` is the file's own size, ``unpacked_limit``
-    what honest compressed data of that size can grow to and ``limit`` the most bytes that the content may have.
+    ``stream`` gives the content, ``gz`` tells if it is compressed, ``size`` is the file's own size, and ``limit`` the
+    most bytes that a part of the content may have. Who reads accounts to the ``budget``, which several files may share.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, budget: Budget | None = None):
         self.path = Path(path)
-        mode = os.stat(self.path).st_mode
-        if not stat.S_ISREG(mode):
-            raise data_error(path, f"expected a regular file, got {'a folder' if stat.S_ISDIR(mode) else 'a device'}")
+        self.budget = Budget() if budget is None else budget
+        require_file(path)
         file = open(self.path, "rb")  # noqa: SIM115 - closed with the stream that wraps it
-        self.size = os.fstat(file.fileno()).st_size
+        found = os.fstat(file.fileno())
+        self.size = found.st_size
+        self.budget.opened(found)
         self.stream: io.BufferedReader = file
         self.gz = file.peek(2)[:2] == b"\x1f\x8b"
-        self.unpacked_limit = max(ALWAYS_ALLOWED, GROWTH * self.size)
-        self.limit = self.unpacked_limit if self.gz else self.size
+        self.limit = self.budget.limit if self.gz else self.size
         if self.gz:
-            self.stream = io.BufferedReader(_Gunzip(file, self.path, self.limit), PIECE)
+            self.stream = io.BufferedReader(_Gunzip(file, self.path, self.budget), PIECE)
         elif self.size == 0:
             file.close()
             raise data_error(path, "expected data, got an empty file")
@@ -112,8 +120,8 @@ class Source:
 class _Gunzip(io.RawIOBase):
     """The content of a gzip file of one or several members, with checksums verified and at most a piece in memory."""
 
-    def __init__(self, file: io.BufferedReader, path: Path, limit: int):
-        self._file, self._path, self._left = file, path, limit
+    def __init__(self, file: io.BufferedReader, path: Path, budget: Budget):
+        self._file, self._path, self._budget = file, path, budget
         self._waiting = b""
         self._inflate: zlib._Decompress | None = zlib.decompressobj(31)
 
@@ -140,9 +148,7 @@ class _Gunzip(io.RawIOBase):
                 self._inflate = zlib.decompressobj(31) if self._waiting else None
                 if self._waiting and not self._waiting.startswith(b"\x1f"):
                     raise data_error(self._path, "expected the end of the gzip data, got further bytes")
-            self._left -= len(data)
-            if self._left < 0:
-                raise data_error(self._path, "expected data, got a gzip bomb: it grows more than two-hundredfold")
+            self._budget.unpack(len(data))
             if data:
                 view[: len(data)] = data
                 return len(data)
@@ -154,9 +160,7 @@ def read_or_map(source: Source, shape: tuple[int, ...], dtype: np.dtype, what: s
 
     The size is checked before anything is allocated. Large plain files of native numbers are mapped read-only.
     """
-    expected = dtype.itemsize
-    for length in shape:  # in Python integers: no overflow
-        expected *= length
+    expected = dtype.itemsize * math.prod(shape)
     position = source.stream.tell() if not source.gz else 0
     described = f"{what} of shape {'x'.join(map(str, shape))}"
     if not source.gz:
@@ -166,12 +170,16 @@ def read_or_map(source: Source, shape: tuple[int, ...], dtype: np.dtype, what: s
             raise data_error(source.path, f"{trouble}: expected {expected} bytes for {described}, got {rest}")
         if expected >= MAP_FROM and dtype.isnative:
             return np.asarray(np.memmap(source.path, dtype, "r", position, shape))
-    elif expected > source.limit:
-        raise data_error(
-            source.path,
-            f"expected at most {source.limit} bytes from a gzip file of {source.size}, its header claims {expected}",
-        )
+    elif expected > DEFLATE * source.size:
+        most = f"at most {DEFLATE * source.size} bytes from a gzip file of {source.size}"
+        raise data_error(source.path, f"expected {most}, its header claims {expected}")
+    source.budget.take(expected)
     array = np.empty(shape, dtype)
     source.fill(array, described)
     source.end(described)
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    return array if dtype.isnative else in_native_order(array)
+
+
+def in_native_order(array: np.ndarray) -> np.ndarray:
+    """The numbers of an array of the other byte order, turned round where they are."""
+    return array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))

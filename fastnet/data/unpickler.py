@@ -7,6 +7,7 @@ arrays keep their data, are decoded in pieces: a text pickle needs little more m
 
 import codecs
 import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ import numpy as np
 from fastnet.data.recorders import Array, DType, Name, as_text
 from fastnet.data.source import PIECE, Source, data_error
 
-CONTAINERS = 5_000_000  # a pickle that builds more of them is no data set
+INSTRUCTION = 48  # bytes for what most of them make: a number, and its place in a list
+OBJECT = 48  # bytes more for a list, a tuple, a dict or a place in the memo
+KEYS = 10_000  # in a dict
+MEMO = 1 << 32  # places that pickle can name
+WORD = 1 << 60  # hashes of numbers below are all different
 
 _MARK = object()
 
@@ -23,15 +28,15 @@ class Unpickler:
     """Runs one pickle of a Source. ``load`` returns what it builds, with Arrays where it has arrays."""
 
     def __init__(self, source: Source):
-        self._source = source
+        self._source, self._budget = source, source.budget
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
-        self._containers = 0
 
     def load(self) -> Any:
         """The object that the pickle describes."""
-        read, run = self._source.stream.read, _RUN
+        read, take, run = self._source.stream.read, self._budget.take, _RUN
         while True:
+            take(INSTRUCTION)
             code = read(1)
             if code == b".":
                 return self._pop()
@@ -59,6 +64,7 @@ class Unpickler:
         """n bytes of a string; long ones straight into a bytearray."""
         if n < 0 or n > self._source.limit:
             raise ValueError(f"truncated: expected {n} more bytes in the pickle than the file can hold")
+        self._budget.take(n)
         if n <= PIECE:
             return self._exactly(n)
         data = bytearray(n)
@@ -75,10 +81,13 @@ class Unpickler:
     def _push(self, value: Any) -> None:
         self._stack.append(value)
 
-    def _push_new(self, value: Any) -> None:
-        self._containers += 1
-        if self._containers > CONTAINERS:
-            raise ValueError(f"expected at most {CONTAINERS} lists, tuples and dicts in a pickle, got more")
+    def _push_object(self, value: Any) -> None:
+        self._budget.take(OBJECT)
+        self._stack.append(value)
+
+    def _push_sized(self, value: str | bytes) -> None:
+        """Push a string that is in memory already, or nearly: it is short, or was made of one that is."""
+        self._budget.take(sys.getsizeof(value))
         self._stack.append(value)
 
     def _since_mark(self) -> list[Any]:
@@ -92,7 +101,7 @@ class Unpickler:
 
     def _tuple(self, n: int) -> None:
         items = [self._pop() for _ in range(n)]
-        self._push_new(tuple(reversed(items)))
+        self._push_object(tuple(reversed(items)))
 
     def _extend(self, items: list[Any]) -> None:
         target = self._stack[-1] if self._stack else None
@@ -104,19 +113,22 @@ class Unpickler:
         target = self._stack[-1] if self._stack else None
         if not isinstance(target, dict) or len(items) % 2:
             raise ValueError("expected a dict and pairs for it in the pickle, got something else")
+        if len(target) + len(items) // 2 > KEYS:
+            raise ValueError(f"expected at most {KEYS} keys in a dict of the pickle, got more")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str | bytes | int):
+            if not isinstance(key, str | bytes | int) or (isinstance(key, int) and not -WORD < key < WORD):
                 raise ValueError(f"expected strings or numbers as keys in the pickle, got {type(key).__name__}")
             target[key] = value
 
     def _dict(self) -> None:
         items = self._since_mark()
-        self._push_new({})
+        self._push_object({})
         self._update(items)
 
     def _keep(self, index: int) -> None:
-        if not self._stack or index < 0:
+        if not self._stack or not 0 <= index < MEMO:
             raise ValueError("expected something to remember in the pickle, got nothing")
+        self._budget.take(OBJECT)
         self._memo[index] = self._stack[-1]
 
     def _recall(self, index: int) -> None:
@@ -128,18 +140,20 @@ class Unpickler:
 
     def _global(self) -> None:
         module, name = self._line(), self._line()
-        self._push_new(Name(module.decode("latin1"), name.decode("latin1")))
+        self._push_object(Name(module.decode("latin1"), name.decode("latin1")))
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        self._push_new(Name(as_text(module), as_text(name)))
+        self._push_object(Name(as_text(module), as_text(name)))
 
     def _reduce(self) -> None:
         args, name = self._pop(), self._pop()
         if not isinstance(name, Name) or name.call is None or not isinstance(args, tuple):
             raise ValueError("expected a pickle of arrays, got one that calls something else")
+        if args and isinstance(args[0], str):  # encoded to bytes
+            self._budget.take(len(args[0]))
         try:
-            self._push_new(name.call(*args))
+            self._push_object(name.call(*args))
         except TypeError:
             raise ValueError("expected a pickle of arrays, got one with other arguments") from None
 
@@ -149,6 +163,7 @@ class Unpickler:
         if isinstance(target, DType):
             target.set(state)
         elif isinstance(target, Array) and isinstance(state, tuple) and len(state) in (4, 5):
+            self._budget.take(len(state[-1]) if isinstance(state[-1], str) else 0)  # encoded to bytes
             target.set(*state[-4:])
         else:
             raise ValueError("expected a pickle of arrays, got one that sets the state of something else")
@@ -162,12 +177,12 @@ class Unpickler:
         while not rest.endswith(b"\n"):
             # The end may be an unfinished escape, or the closing quote with its line end still to come.
             cut = _last_whole_escape(rest, len(rest) - 4)
-            out += _unescaped(rest[:cut])
+            self._add(out, _unescaped(rest[:cut]))
             rest = rest[cut:] + self._more()
         rest = rest.rstrip(b"\r\n")
         if quote not in (b"'", b'"') or not rest.endswith(quote):
             raise ValueError("expected a string in quotes in the pickle, got something else")
-        out += _unescaped(rest[:-1])
+        self._add(out, _unescaped(rest[:-1]))
         self._push(out if len(out) > PIECE else bytes(out))
 
     def _unicode(self) -> None:
@@ -178,14 +193,19 @@ class Unpickler:
             cut = rest.rfind(b"\\", max(0, len(rest) - 12))
             cut = len(rest) - 1 if cut < 0 else cut
             out = bytearray() if out is None else out
-            out += rest[:cut].decode("raw_unicode_escape").encode("latin1")
+            self._add(out, rest[:cut].decode("raw_unicode_escape").encode("latin1"))
             rest = rest[cut:] + self._more()
         last = rest.rstrip(b"\r\n").decode("raw_unicode_escape")
         if out is None:
-            self._push(last)
+            self._push_sized(last)
         else:
-            out += last.encode("latin1")
+            self._add(out, last.encode("latin1"))
             self._push(out)
+
+    def _add(self, out: bytearray, piece: bytes) -> None:
+        """Make a string longer."""
+        self._budget.take(len(piece))
+        out += piece
 
     def _more(self) -> bytes:
         more = self._source.stream.readline(PIECE)
@@ -196,7 +216,7 @@ class Unpickler:
     def _utf8(self, n: int) -> None:
         """Text; where it is long, bytes that Python 3 wrote as text with protocol 1 or 2."""
         if n <= PIECE:
-            self._push(self._exactly(n).decode("utf-8", "surrogatepass"))
+            self._push_sized(self._exactly(n).decode("utf-8", "surrogatepass"))
             return
         if n > self._source.limit:
             raise ValueError(f"truncated: expected {n} more bytes in the pickle than the file can hold")
@@ -204,7 +224,7 @@ class Unpickler:
         while n:
             piece = self._exactly(min(n, PIECE))
             n -= len(piece)
-            out += decoder.decode(piece, final=not n).encode("latin1")
+            self._add(out, decoder.decode(piece, final=not n).encode("latin1"))
         self._push(out)
 
     def _long(self, size: int) -> None:
@@ -245,10 +265,10 @@ def _unescaped(text: bytes) -> bytes:
 _RUN: dict[bytes, Any] = {
     b"\x80": lambda u: u._exactly(1),
     b"\x95": lambda u: u._exactly(8),
-    b"(": lambda u: u._push_new(_MARK),
+    b"(": lambda u: u._push(_MARK),
     b"0": lambda u: u._pop(),
     b"1": lambda u: u._since_mark(),
-    b"2": lambda u: u._push_new(u._stack[-1] if u._stack else u._pop()),
+    b"2": lambda u: u._push(u._stack[-1] if u._stack else u._pop()),
     b"N": lambda u: u._push(None),
     b"\x88": lambda u: u._push(True),
     b"\x89": lambda u: u._push(False),
@@ -272,16 +292,16 @@ _RUN: dict[bytes, Any] = {
     b"X": lambda u: u._utf8(u._number("<I")),
     b"\x8c": lambda u: u._utf8(u._number("<B")),
     b"\x8d": lambda u: u._utf8(u._number("<Q")),
-    b"]": lambda u: u._push_new([]),
+    b"]": lambda u: u._push_object([]),
     b"a": lambda u: u._extend([u._pop()]),
     b"e": lambda u: u._extend(u._since_mark()),
-    b"l": lambda u: u._push_new(u._since_mark()),
+    b"l": lambda u: u._push_object(u._since_mark()),
     b")": lambda u: u._push(()),
-    b"t": lambda u: u._push_new(tuple(u._since_mark())),
+    b"t": lambda u: u._push_object(tuple(u._since_mark())),
     b"\x85": lambda u: u._tuple(1),
     b"\x86": lambda u: u._tuple(2),
     b"\x87": lambda u: u._tuple(3),
-    b"}": lambda u: u._push_new({}),
+    b"}": lambda u: u._push_object({}),
     b"d": Unpickler._dict,
     b"s": lambda u: u._update([u._pop(), u._pop()][::-1]),
     b"u": lambda u: u._update(u._since_mark()),

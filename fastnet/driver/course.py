@@ -49,7 +49,8 @@ class Course(Guide):
         self.deadline, self.saving = math.inf, False
         self.finite = net.params.copy()
         self.best: np.ndarray | None = None
-        self.steppers = [callback for callback in steering.callbacks if getattr(callback, "every", None) is not None]
+        self.owed: str | None = None  # callbacks are to be called for "steps" or an "epoch" that are done
+        self.step_callbacks = [call for call in steering.callbacks if getattr(call, "every", None) is not None]
         self.shows_steps = hasattr(progress, "steps")
 
     def run(self) -> History:
@@ -57,10 +58,12 @@ class Course(Guide):
         if self.steering.time_limit is not None:
             self.deadline = time.monotonic() + self.steering.time_limit
         try:
+            if self.owed == "epoch":
+                self._end_with(self.history[-1])
             if self.history.stopped is None:
                 self.loop.run(self.steering.epochs - len(self.history))
         except (KeyboardInterrupt, SystemExit):
-            if not self.saving:  # or a second signal ended that
+            if not self.loop.shield.torn:
                 self._save()
             raise
         if self.best is not None:
@@ -87,12 +90,21 @@ class Course(Guide):
         table, optimizer = self.batches.coefficients(), self.steering.optimizer
         steps = self.before + np.arange(len(table))
         self.lr = optimizer.lr * self.steering.schedule.factors(steps, self.length, self.drops)
+        if not (np.isfinite(self.lr) & (self.lr >= 0)).all():
+            wrong = self.lr[~(np.isfinite(self.lr) & (self.lr >= 0))][0]
+            raise ValueError(f"schedule must give finite factors from 0 on, got a learning rate of {wrong:g}")
         table[:, f.L2], table[:, f.DECAY] = self.steering.l2, self.lr * self.steering.weight_decay
         optimizer.fill(table, self.lr, self.before)
         return table
 
+    def advance(self, steps: int) -> None:
+        self.owed = "steps"
+
+    def owes(self) -> bool:
+        return self.owed == "steps"
+
     def steps_ahead(self) -> int:
-        return min((callback.every - self.done % callback.every for callback in self.steppers), default=len(self.lr))
+        return min((call.every - self.done % call.every for call in self.step_callbacks), default=len(self.lr))
 
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
         finite = np.isfinite(losses[first:].sum(axis=1))
@@ -101,9 +113,10 @@ class Course(Guide):
         if self.shows_steps:
             rows = int(self.batches.counts[: len(losses)].sum())
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
-        if self.steppers and self._called_within(losses):
+        if self.step_callbacks and self._called_within(losses):
             self.history.stopped = "callback"
-        elif time.monotonic() >= self.deadline:
+        self.owed = None
+        if self.history.stopped is None and time.monotonic() >= self.deadline:
             self._save()  # as it would be without a limit: who goes on with the run goes on within this epoch
             self.history.stopped = "time_limit"
         elif self.keeper is not None and self.keeper.is_due():
@@ -116,15 +129,21 @@ class Course(Guide):
             self._fail(len(losses) - 1)
         figures = {name: value for rows in self.evaluators for name, value in self._figures(rows).items()}
         mean, lr = self.batches.mean(losses.sum(axis=1)), float(self.lr[len(losses) - 1])
-        record = Epoch(self.epoch, seconds, mean, **figures, lr=lr)
+        rows = int(self.batches.counts[: len(losses)].sum())
+        record = Epoch(self.epoch, seconds, mean, **figures, lr=lr, rows=rows)
         with self.loop.shield:
             self._record(record, losses[:, 0])
+        return self._end_with(record)
+
+    def _end_with(self, record: Epoch) -> bool:
+        """Tell of an epoch that is recorded, and keep the state; returns whether the run ends with it."""
         if self.progress:
             self.progress.epoch(record)
         if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
-            self.history.stopped = "callback"
+            self.history.stopped = self.history.stopped or "callback"
+        self.owed = None
         ended = self.history.stopped is not None
-        if self.history.stopped != "time_limit" and self._is_due(record.epoch, ended):
+        if self._is_due(record.epoch, ended):
             self._save()
         return ended
 
@@ -135,12 +154,15 @@ class Course(Guide):
 
     def _record(self, record: Epoch, losses: np.ndarray) -> None:
         """All that an epoch changes, so that the next one can begin."""
+        is_whole = record.epoch == self.steering.epochs and len(losses) == len(self.lr)
+        if self.history.stopped == "time_limit" and is_whole:
+            self.history.stopped = None
         self.finite[:] = self.net.params
         self.watch.epoch(record.epoch, losses, self.batches.counts[: len(losses)])
         self._steer(record)
         self.history.epochs.append(record)
         self.before, self.rng_state = self.done, self.rng.bit_generator.state
-        self.loop.step, self.loop.seconds = 0, 0.0
+        self.loop.step, self.loop.seconds, self.owed = 0, 0.0, "epoch"
 
     def _figures(self, rows: str) -> dict[str, float]:
         """The fields of an Epoch that an evaluation on these rows, "val" or "train", fills."""
@@ -160,7 +182,7 @@ class Course(Guide):
 
     def _called_within(self, losses: np.ndarray) -> bool:
         """Call the callbacks whose turn it is between steps; returns whether one wants to stop."""
-        due = [callback for callback in self.steppers if self.done % callback.every == 0]
+        due = [callback for callback in self.step_callbacks if self.done % callback.every == 0]
         if not due:
             return False
         self.stepper.store()
@@ -184,12 +206,11 @@ class Course(Guide):
         return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
 
     def _save(self) -> None:
-        if self.keeper is not None:
+        # A time limit cuts an epoch short for this call alone: its state was kept before that.
+        if self.keeper is not None and self.history.stopped != "time_limit":
             self.stepper.store()
             with self.loop.shield:  # a signal waits until the file is whole
-                self.saving = True
                 self.keeper.save(self.done, *state_of(self))
-                self.saving = False
 
     def _fail(self, step: int) -> None:
         self.net.params[:] = self.finite

@@ -14,12 +14,13 @@ class Shield:
     """Holds signals back: ``with shield:`` lets them act when its block is done. Blocks may not be nested.
 
     Only signals whose handlers are Python functions are held back, and only while `installed`, in the main thread;
-    elsewhere no signal ever interrupts. A second signal lets both act at once.
+    elsewhere no signal ever interrupts. A second signal lets both act at once; ``torn`` is True if a block was left so.
     """
 
     def __init__(self) -> None:
         self._holds = False
-        self._pending: tuple[int, FrameType | None] | None = None
+        self.torn = False
+        self._pending: list[tuple[int, FrameType | None]] = []
         self._handlers: dict[int, Any] = {}
 
     @contextlib.contextmanager
@@ -38,13 +39,10 @@ class Shield:
                 signal.signal(number, handler)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self._holds and self._pending is None:
-            self._pending = number, frame
-            return
-        try:
+        self._pending.append((number, frame))
+        if len(self._pending) > 1 or not self._holds:
+            self.torn = self._holds
             self._deliver()
-        finally:
-            self._handlers[number](number, frame)
 
     def __enter__(self) -> None:
         self._holds = True
@@ -54,6 +52,10 @@ class Shield:
         self._deliver()
 
     def _deliver(self) -> None:
-        if self._pending is not None:
-            (number, frame), self._pending = self._pending, None
-            self._handlers[number](number, frame)
+        """Let the signals that came act, a second one too: it may want the end at once."""
+        if self._pending:
+            (number, frame), *self._pending = self._pending
+            try:
+                self._handlers[number](number, frame)
+            finally:
+                self._deliver()

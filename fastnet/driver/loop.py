@@ -30,6 +30,10 @@ class Guide(ABC):
     def advance(self, steps: int) -> None:  # noqa: B027 - a guide need not count
         """Count steps that were taken. No signal comes between the steps and this."""
 
+    def owes(self) -> bool:
+        """Whether `steps_taken` is still to be called for steps that a signal, or the end of the process, followed."""
+        return False
+
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
         """Called after a group of steps. losses (steps, 2): those of the epoch so far, the new ones from ``first`` on.
 
@@ -57,7 +61,7 @@ class Loop:
     def run(self, epochs: int) -> bool:
         """Train ``epochs`` epochs at most; returns whether the guide ended the run.
 
-        Whatever ends it, Ctrl-C too, the weights and moments reached are stored.
+        When Ctrl-C or SystemExit ends it, the weights and moments reached are stored; else that is up to the guide.
         """
         try:
             with self.shield.installed():
@@ -68,10 +72,11 @@ class Loop:
 
     def _epoch(self) -> bool:
         """One epoch, or what is left of it; returns whether the guide ended the run."""
-        start = time.perf_counter() - self.seconds
+        start = time.perf_counter()
         order = self.batches.plan(self.guide.begin_epoch())
-        stopped = self._steps(order, self.guide.coefficients())
-        self.seconds = time.perf_counter() - start
+        coefficients = self.guide.coefficients()
+        self.seconds += time.perf_counter() - start
+        stopped = self._steps(order, coefficients)
         ended = self.guide.end_epoch(self.losses[: self.step], self.seconds)
         self.step, self.seconds = 0, 0.0
         return ended or stopped
@@ -79,14 +84,17 @@ class Loop:
     def _steps(self, order: np.ndarray, coefficients: np.ndarray) -> bool:
         """The steps of one epoch; returns whether the guide ended the run within it."""
         size = self.batches.size
+        if self.guide.owes() and self.guide.steps_taken(self.losses[: self.step], self.step):
+            return True
         while self.step < len(coefficients):
             first, start = self.step, time.perf_counter()
             end = min(len(coefficients), first + min(self.group, self.guide.steps_ahead()))
             with self.shield:
                 self.losses[first:end] = self.stepper.run(order[first * size : end * size], coefficients[first:end])
-                self.step = end
+                seconds = time.perf_counter() - start
+                self.step, self.seconds = end, self.seconds + seconds
                 self.guide.advance(end - first)
-            self._resize_group(end - first, time.perf_counter() - start)
+            self._resize_group(end - first, seconds)
             if self.guide.steps_taken(self.losses[:end], first):
                 return True
         return False

@@ -1,6 +1,6 @@
 """Settings of a run as values for JSON, and back."""
 
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ from fastnet.errors import DataError
 
 KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (optimizers.SGD, optimizers.Momentum, optimizers.Adam, *schedules.NAMES.values(), Augment)
+    for kind in (
+        *(optimizers.SGD, optimizers.Momentum, optimizers.Adam, Augment),
+        *(*schedules.NAMES.values(), schedules.Warmup),
+    )
 }
 FUNCTION = "a function, which a file cannot hold"
 
@@ -22,10 +25,10 @@ def encoded(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encoded(value: Any) -> Any:
-    if is_dataclass(value) and type(value).__name__ in KINDS:
-        return {"kind": type(value).__name__, **asdict(value)}  # type: ignore[arg-type]
-    if callable(value) or isinstance(value, schedules.Function | schedules.Warmup):
+    if callable(value) or isinstance(getattr(value, "then", value), schedules.Function):
         return FUNCTION
+    if is_dataclass(value) and type(value).__name__ in KINDS:
+        return {"kind": type(value).__name__, **{f.name: _encoded(getattr(value, f.name)) for f in fields(value)}}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, dict):
@@ -40,6 +43,8 @@ def decoded(settings: dict[str, Any], schedule: Any) -> dict[str, Any]:
         if schedule is None:
             raise DataError("the schedule of this run is a function, which no file holds: pass schedule= again")
         found["schedule"] = schedule
+    elif schedule is not None:
+        raise ValueError(f"schedule must be left out: this run goes on with its own, {settings['schedule']!r}")
     return found
 
 
@@ -48,5 +53,6 @@ def _decoded(value: Any) -> Any:
         return value
     if value["kind"] == "dict":
         return {key: _decoded(item) for key, item in value["items"]}
-    fields = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items() if key != "kind"}
-    return KINDS[value["kind"]](**fields)
+    given = {key: tuple(item) if isinstance(item, list) else _decoded(item) for key, item in value.items()}
+    kind = KINDS[str(given.pop("kind"))]
+    return kind(**given)

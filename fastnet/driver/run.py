@@ -47,6 +47,7 @@ class Run:
         )  # fmt: skip
         self.threads = None if threads is None else whole("threads", threads)
         self.task = self._task(np.shape(X)[1:])
+        self.settings = settings | {name: self.task[name] for name in ("dropout", "augment")}
         self._take(X, y, validation, sample_weight)
         self.batches = Batches(len(self.X), whole("batch_size", settings["batch_size"]), self.weight)
         if progress is True:
@@ -171,7 +172,12 @@ def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None
         raise TypeError(f'augment must be a fastnet.Augment or a text like "shift=2,rotate=10", got {augment!r}')
     if found.shape is None and len(shape) == 2 and min(shape) > 1:
         found = replace(found, shape=(shape[0], shape[1]))
-    return found.for_width(width)
+    found = found.for_width(width)
+    assert found.shape is not None
+    if found.shift >= max(found.shape):
+        sides = " x ".join(map(str, found.shape))
+        raise ValueError(f"shift of augment must be smaller than the images, {sides} pixels, got {found.shift:g}")
+    return found
 
 
 def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:

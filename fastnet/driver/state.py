@@ -25,6 +25,7 @@ def state_of(course: "Course") -> tuple[dict[str, Any], Arrays]:
         "rows_seen": stepper.rows_seen,
         "random": plain(course.rng_state),
         "drops": course.drops,
+        "owed": course.owed,
         "stopper": _counts(course.stopper),
         "dropper": _counts(course.dropper),
         "watch": vars(course.watch),
@@ -45,7 +46,8 @@ def restore(course: "Course", values: dict[str, Any], arrays: Arrays) -> None:
     stepper.load()
     stepper.rows_seen = values["rows_seen"]
     vars(course.history).update(history, epochs=[Epoch(**epoch) for epoch in history["epochs"]])
-    course.before, course.drops, course.rng_state = values["before"], values["drops"], values["random"]
+    course.before, course.drops, course.owed = values["before"], values["drops"], values["owed"]
+    course.rng_state = values["random"]
     course.rng.bit_generator.state = course.rng_state
     for counter, counts in ((course.stopper, values["stopper"]), (course.dropper, values["dropper"])):
         if counter is not None:
@@ -54,6 +56,13 @@ def restore(course: "Course", values: dict[str, Any], arrays: Arrays) -> None:
     course.best = arrays.get("best")
     loop.step, loop.seconds = values["step"], values["seconds"]
     loop.losses[: loop.step] = arrays["losses"]
+
+
+def reopen(values: dict[str, Any]) -> None:
+    """Make a state that may be that of a finished run one that goes on."""
+    values["history"]["stopped"] = None
+    if values["stopper"] is not None:
+        values["stopper"] = (values["stopper"][0], 0)
 
 
 def plain(value: Any) -> Any:

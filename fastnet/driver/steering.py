@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnet.driver.stopping import MONITORS, Patience, rises
+from fastnet.durations import seconds
 from fastnet.errors import number, one_of, whole
 from fastnet.optimizers import Optimizer, check_optimizer
 from fastnet.schedules import Plateau, Schedule, Warmup, check_schedule
@@ -27,7 +28,7 @@ class Steering:
     patience: int | None
     min_delta: float
     monitor: str | None
-    time_limit: float | None
+    time_limit: Any
     shuffle: bool
     callbacks: Any
     measured: tuple[str, ...]
@@ -39,8 +40,13 @@ class Steering:
         self.l2, self.weight_decay = number("l2", self.l2, 0), number("weight_decay", self.weight_decay, 0)
         self.patience = None if self.patience is None else whole("patience", self.patience)
         self.min_delta = number("min_delta", self.min_delta, 0)
-        self.time_limit = None if self.time_limit is None else number("time_limit", self.time_limit, 0, above=True)
+        self.time_limit = _time_limit(self.time_limit)
         self.callbacks = _callables(self.callbacks)
+        if self.warmup and self.warmup >= self.epochs:
+            raise ValueError(f"warmup must be shorter than the run of {self.epochs} epochs, got {self.warmup!r}")
+        if not self.watches and (self.monitor is not None or self.min_delta):
+            given = "monitor" if self.monitor is not None else "min_delta"
+            raise ValueError(f"{given} is for patience or a schedule 'plateau', and the run has neither")
         if self.monitor is not None:
             one_of("monitor", self.monitor, MONITORS)
         elif "val_loss" in self.measured or self.patience is not None:
@@ -49,8 +55,8 @@ class Steering:
             self.monitor = "loss"
         if self.watches and self.monitor not in self.measured:
             raise ValueError(
-                f"monitor {self.monitor!r} is not measured in this run, which has {', '.join(self.measured)}: pass "
-                "validation=(X, y) for val_*, evaluate_train=True for train_*, or monitor='loss'"
+                f"monitor {self.monitor!r} is not measured in this run, which has {', '.join(self.measured)}: val_* "
+                "needs validation rows (in Python validation=(X, y)), train_* needs evaluate_train"
             )
 
     @property
@@ -87,7 +93,10 @@ def measures(net: Any, validated: bool, evaluates_train: bool) -> tuple[str, ...
 def dropout_rates(dropout: Any, hidden_layers: int) -> float | tuple[float, ...]:
     """``dropout`` as one rate or one per hidden layer, each from 0 to below 1."""
     if not isinstance(dropout, Iterable) or isinstance(dropout, str):
-        return number("dropout", dropout, 0, 1)
+        rate = number("dropout", dropout, 0, 1)
+        if rate and not hidden_layers:
+            raise ValueError(f"dropout is for hidden layers, and the network has none, got {dropout!r}")
+        return rate
     rates = tuple(number(f"dropout[{i}]", rate, 0, 1) for i, rate in enumerate(dropout))
     if len(rates) != hidden_layers:
         raise ValueError(f"dropout must be a number, or {hidden_layers}, one per hidden layer, got {len(rates)}")
@@ -107,6 +116,16 @@ def norm_limit(clip_norm: Any) -> float | None:
     return None if clip_norm is None or clip_norm == math.inf else number("clip_norm", clip_norm, 0, above=True)
 
 
+def _time_limit(limit: Any) -> float | None:
+    """Seconds, given as such or as a text like "90s"."""
+    if isinstance(limit, str):
+        try:
+            return seconds(limit)
+        except ValueError as error:
+            raise ValueError(f"time_limit: {error}") from None
+    return None if limit is None else number("time_limit", limit, 0, above=True)
+
+
 def _callables(callbacks: Any) -> tuple[Any, ...]:
     found = (callbacks,) if callable(callbacks) or not isinstance(callbacks, Iterable) else tuple(callbacks)
     for callback in found:
@@ -114,4 +133,6 @@ def _callables(callbacks: Any) -> tuple[Any, ...]:
             raise TypeError(f"callbacks must be functions of (net, epoch), got {callback!r}")
         if getattr(callback, "every", None) is not None:
             whole(f"every of the callback {type(callback).__name__}", callback.every)
+            if not callable(getattr(callback, "step", None)):
+                raise TypeError(f"the callback {type(callback).__name__} has every= and needs a method step(net, step)")
     return found

@@ -9,21 +9,30 @@ from fastnet.data.arrays import check_finite
 
 
 def row_weights(y: np.ndarray, k: int, class_weight: Any, sample_weight: Any, dtype: np.dtype) -> np.ndarray | None:
-    """The weight (n,) of every row, the product of both; None if all weigh the same.
+    """The weight (n,) of every row, the product of both over its mean; None if all weigh the same.
 
-    y : checked labels (n,) of k classes, or rows (n, k). class_weight : None, "balanced" (n / (k times the rows of the
-    class), as in scikit-learn), k numbers, or a mapping from classes to numbers, 1 for those that it does not name.
+    y : checked labels (n,) of k classes, or rows (n, k); of a single output 0 and 1.
+    class_weight : None, "balanced" (n / (k times the rows of the class), as in scikit-learn), k numbers, or a mapping
+        from classes to numbers, 1 for those that it does not name.
     """
     if class_weight is None and sample_weight is None:
         return None
     weight = np.ones(len(y)) if sample_weight is None else _check_sample_weight(sample_weight, len(y))
     if class_weight is not None:
-        if y.ndim != 1:
-            raise ValueError("class_weight needs labels (n,), got rows of values: use sample_weight")
-        weight = weight * _class_weights(y, max(2, k), class_weight)[y]
+        labels = _labels(y)
+        weight = weight * _class_weights(labels, max(2, k), class_weight)[labels]
     if not weight.any():
         raise ValueError("the weights of all rows are zero: at least one must not be")
-    return weight.astype(dtype)
+    return (weight / weight.mean()).astype(dtype)  # losses are weighted means: the size does not matter but to dtype
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """y as labels int64 (n,)."""
+    if y.ndim == 1:
+        return y
+    if y.shape[1] > 1 or not np.isin(y, (0, 1)).all():
+        raise ValueError("class_weight needs labels (n,), got rows of values: use sample_weight")
+    return y[:, 0].astype(np.int64)
 
 
 def _check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:

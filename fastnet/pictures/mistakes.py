@@ -101,6 +101,9 @@ def misclassified(
     Raises ValueError where rows are no images.
     """
     X, outputs = np.asarray(X), np.asarray(outputs)
+    if outputs.ndim != 2 or len(outputs) != len(X):
+        got = outputs.shape or type(outputs.item()).__name__
+        raise ValueError(f"outputs must be those of net.predict_proba(X), ({len(X)}, k), got {got}")
     shape = X.shape[1:] if X.ndim == 3 else checked_shape(image_shape, X.shape[1])
     if predicted is None:
         predicted = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)

@@ -74,10 +74,11 @@ class Material:
 
     @property
     def epoch_seconds(self) -> float | None:
-        """The median over the epochs."""
-        if self.run is None or not len(self.run.history):
-            return None
-        seconds = float(np.median([epoch.seconds for epoch in self.run.history]))
+        """The median over the whole epochs."""
+        history = [] if self.run is None else list(self.run.history)
+        most = max((epoch.rows or 0 for epoch in history), default=0)
+        whole = [epoch.seconds for epoch in history if (epoch.rows or most) == most]
+        seconds = float(np.median(whole)) if whole else 0.0
         return seconds if seconds > 0 else None
 
     @property

@@ -7,6 +7,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from fastnet.callbacks import Log, TensorBoard
+
 try:  # from scikit-learn 1.9 on, and experimental there
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:
@@ -34,6 +36,9 @@ class EpochEnds:
         for function in self._functions:
             if not callable(function):
                 raise TypeError(f"callbacks must be callable, got {function!r}")
+            if isinstance(function, Log | TensorBoard):
+                name = type(function).__name__
+                raise TypeError(f"fastnet.{name} is a callback of fastnet.train: those of estimators get the estimator")
         self._deadline = None if model.max_time is None else time.monotonic() + model.max_time
         self._hooks = None if incremental else _sklearn_hooks(model, X, y, weight)
 

@@ -41,7 +41,6 @@ def main(argv: list[str] | None = None) -> int:
     if not hasattr(os, "fork"):
         print("chaos: it needs fork and signals, which this system has not")
         return 2
-    os.environ.setdefault("NUMBA_NUM_THREADS", "3")
     import_all()
     problems = 0
     for kind in args.only:
@@ -64,4 +63,5 @@ def report(kind: str, tally: Tally, seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("NUMBA_NUM_THREADS", "3")
     sys.exit(main())

@@ -11,6 +11,8 @@ import os
 import pickle
 import platform
 from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import llvmlite
@@ -22,7 +24,7 @@ from fastnet.kernels.compile import guards, numba
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.paths import cache_dir
 
-KERNELS = Path(__file__).parents[1]
+PACKAGE = files("fastnet")  # where it lies: in a folder, or in a zip file
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "CPU_NAME", "CPU_FEATURES", "DEBUGINFO_DEFAULT")
 listeners: list = []  # called with the name of every kernel that has to be compiled
 
@@ -31,12 +33,25 @@ listeners: list = []  # called with the name of every kernel that has to be comp
 def source_stamp() -> str:
     """Hash of all that decides what the compiler makes of the kernels, except signature and CPU."""
     digest = hashlib.sha256()
-    for path in [*sorted(KERNELS.rglob("*.py")), KERNELS.parent / "functions.py"]:
-        digest.update(path.relative_to(KERNELS.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    for name, source in _sources(PACKAGE):
+        digest.update(name.encode() + b"\0" + source)
     settings = [str(getattr(numba.config, name, None)) for name in SETTINGS]
     versions = [numba.__version__, llvmlite.__version__, platform.python_version(), str(VECTOR_BYTES)]
     digest.update("\0".join(versions + settings).encode())
     return digest.hexdigest()
+
+
+def _sources(package: Traversable) -> list[tuple[str, bytes]]:
+    """(path, content) of every file that the kernels are made of."""
+    found, folders = [("functions.py", (package / "functions.py").read_bytes())], ["kernels"]
+    for folder in folders:
+        for entry in (package / folder).iterdir():
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                folders.append(path)
+            elif path.endswith(".py"):
+                found.append((path, entry.read_bytes()))
+    return sorted(found)
 
 
 source_stamp()  # taken on import: what is on disk later may not be what runs
