@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -24,9 +23,9 @@ def _workshop(target: Path) -> Iterator[Path]:
         yield workshop / target.name
     finally:
         try:
-            shutil.rmtree(workshop, ignore_errors=True)
+            _remove(workshop)
         finally:  # once more: Ctrl-C may have ended the first
-            shutil.rmtree(workshop, ignore_errors=True)
+            _remove(workshop)
             _workshops.discard(workshop)
 
 
@@ -42,6 +41,20 @@ def staged(target: Path) -> Iterator[Path]:
         _sync_folder(target.parent)
 
 
+def _remove(workshop: Path) -> None:
+    """Remove a folder with all that is in it, as far as that can be done.
+
+    Not by shutil.rmtree: interrupted, it may raise an OSError in the place of Ctrl-C.
+    """
+    with contextlib.suppress(OSError):
+        for path in sorted(workshop.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
+        workshop.rmdir()
+
+
 def try_to_make(path: str | os.PathLike) -> None:
     """Raise the OSError of a place where no file of that name can be made; nothing is left there."""
     with _workshop(Path(os.path.realpath(path))) as made:
@@ -51,7 +64,7 @@ def try_to_make(path: str | os.PathLike) -> None:
 def remove_unfinished() -> None:
     """Remove what is being made just now: for a process that ends at once."""
     for workshop in list(_workshops):
-        shutil.rmtree(workshop, ignore_errors=True)
+        _remove(workshop)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -330,11 +330,13 @@ class Network:
         A failed save leaves no half file.
         """
         from fastnet.files import replacing
+        from fastnet.interrupts import uninterrupted
 
         arrays = self.arrays()
         if self.class_names is not None:
             arrays["class_names"] = np.array(self.class_names)
-        with replacing(path) as file:
+        # zipfile, interrupted, raises a ValueError in the place of Ctrl-C.
+        with uninterrupted(), replacing(path) as file:
             np.savez(file, fastnet=np.array(json.dumps(self.description())), **arrays)  # type: ignore[arg-type]
 
     def to_onnx(self, path: str | os.PathLike, *, inputs: str | None = None) -> None:

@@ -421,9 +421,9 @@ def test_a_disk_that_is_full_does_not_end_the_training(digits, tmp_path, monkeyp
     ("settings", "words"),
     [
         ({"every": 0}, "every must be a whole number"),
-        ({"every": "soon"}, 'expected a time like 90s'),
-        ({"every": "30"}, 'expected a time like 90s'),
-        ({"every": "-1s"}, 'expected a time like 90s'),
+        ({"every": "soon"}, "expected a time like 90s"),
+        ({"every": "30"}, "expected a time like 90s"),
+        ({"every": "-1s"}, "expected a time like 90s"),
         ({"keep": 0}, "keep must be a whole number"),
     ],
 )

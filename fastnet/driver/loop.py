@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet.calls import SECONDS_PER_CALL
 from fastnet.driver.batches import Batches
-from fastnet.driver.interrupts import Shield
+from fastnet.interrupts import Shield
 
 
 class Guide(ABC):
