@@ -137,3 +137,16 @@ def test_strangers_are_seen():
 def test_modules_of_the_interface_need_no_import_of_their_own():
     program = "import fastnet; fastnet.schedules.Cosine(); fastnet.callbacks.Log; assert 'Any' not in dir(fastnet)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "kernels").rglob("*.py")), ids=lambda path: path.name)
+def test_numba_is_imported_whole_before_its_parts(file):
+    """A thread that began with a part, while another imports numba, would meet modules that are half there."""
+    names = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append((node.lineno, node.module))
+    first = min((line for line, name in names if name == "numba"), default=10**9)
+    assert [name for line, name in names if name.startswith("numba.") and line < first] == []

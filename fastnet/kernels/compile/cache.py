@@ -16,11 +16,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import llvmlite
+import numba
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from fastnet.files import replacing
-from fastnet.kernels.compile import guards, numba
+from fastnet.kernels.compile import guards
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.paths import cache_dir
 

@@ -7,11 +7,10 @@ import warnings
 from functools import cache
 
 import llvmlite.binding as llvm
+import numba
 from numba.core import codegen
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
-
-from fastnet.kernels.compile import numba
 
 CACHE_HOOKS = {"_cache", "load_overload", "save_overload"}
 LIBRARY_STEPS = (
