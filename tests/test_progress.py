@@ -22,7 +22,7 @@ needs_pty = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-te
 
 def record(epoch, seconds=0.5, loss=0.25, **measured):
     fields = dict.fromkeys(("val_loss", "val_accuracy", "val_r2", "train_loss", "train_accuracy", "train_r2"))
-    return SimpleNamespace(epoch=epoch, seconds=seconds, loss=loss, **(fields | measured))
+    return SimpleNamespace(rows=None, epoch=epoch, seconds=seconds, loss=loss, **(fields | measured))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 batches : how an epoch falls into batches, and what each row weighs.
 loop : epochs of groups of steps. A Guide decides on the order of rows, the coefficients and the end.
-interrupts : Ctrl-C comes between two states of a run.
 run : one run of `fastnet.train`, its arguments checked. course : its Guide. steering : its settings but the engine's.
 stopping : when a figure has stopped getting better.
 weights : class weights and sample weights as one number per row.
