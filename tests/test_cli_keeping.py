@@ -326,3 +326,19 @@ def test_a_folder_that_went_meanwhile(run, interrupt, tmp_path, monkeypatch):
 def test_nothing_is_left_of_what_is_tried(run):
     assert run(*BASE, "--epochs", 1, *OUTPUTS)[0] == 0
     assert sorted(os.listdir()) == ["net.npz", "run.json", "set.npz"]
+
+
+@posix
+def test_what_a_signal_finds_half_made_does_not_complain(run, interrupt):
+    class Half:
+        def __init__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.whole = True
+
+        def __del__(self):
+            assert self.whole
+
+    hook = sys.unraisablehook
+    interrupt(3, Half)
+    assert run(*BASE)[0::2] == (143, "fastnet: terminated\n")
+    assert sys.unraisablehook is hook

@@ -38,9 +38,11 @@ def first_raises() -> Iterator[None]:
         seen.append(number)
         if len(seen) > 1:
             leave(128 + number)
+        sys.unraisablehook = lambda _: None  # objects that are half made complain when they go
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
 
     before = {number: signal.getsignal(number) for number in (getattr(signal, n) for n in NAMES if hasattr(signal, n))}
+    complain = sys.unraisablehook
     with _watched(seen):
         try:
             for number, handler in before.items():
@@ -48,6 +50,7 @@ def first_raises() -> Iterator[None]:
                     signal.signal(number, arrived)
             yield
         finally:
+            sys.unraisablehook = complain
             for number, handler in before.items():
                 signal.signal(number, handler)
 
