@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastnet
+
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="it needs fork and signals")
 
@@ -43,6 +45,7 @@ def test_a_difference_is_told(monkeypatch, capsys, tmp_path):
 def test_interrupts_hold_nothing_and_the_next_call_is_right(tmp_path):
     from chaos.interrupts import Torture
 
+    fastnet.warmup()  # what is compiled under fire takes long
     torture = Torture(tmp_path, np.random.default_rng(0))
     torture.run(60)
     assert torture.problems == []
