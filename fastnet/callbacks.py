@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fastnet.errors import warn
+from fastnet.errors import warn, whole
 from fastnet.files import replacing
 from fastnet.history import Epoch, Step, finite_only
 
@@ -131,8 +131,7 @@ class TensorBoard:
     """
 
     def __init__(self, folder: str | os.PathLike, every: int | None = None, histograms: bool = False):
-        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
-            raise ValueError(f"every must be a whole number of steps, at least 1, or None, got {every!r}")
+        every = None if every is None else whole("every", every)
         try:
             import tensorboardX
         except ImportError:

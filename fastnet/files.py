@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,7 +15,7 @@ def _workshop(target: Path) -> Iterator[Path]:
     """A path of the target's name, in a new folder beside the target that is removed when the block ends."""
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", os.fspath(target.parent))
-    workshop = target.parent / f".{target.name[:40]}.{secrets.token_hex(4)}"
+    workshop = target.parent / f".{target.name[:40]}.{os.urandom(4).hex()}"
     try:  # Ctrl-C may come as soon as the folder is there, so it is made within
         _workshops.add(workshop)
         workshop.mkdir(0o700)

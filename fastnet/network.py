@@ -1,10 +1,9 @@
 """Network: the sizes, the activations and one flat vector of parameters."""
 
-import json
 import operator
 import os
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,7 @@ from fastnet import hints, units
 from fastnet.data.arrays import check_finite, check_labels, check_rows, check_targets, in_units
 from fastnet.errors import one_of
 
-if TYPE_CHECKING:
-    from fastnet.data.stored import Stored
-
 FORMAT = 2  # of a saved network; 1 had neither a scale nor names
-SLACK = 1 << 16  # bytes: more than a description or an array's header takes
 INITS = ("lecun", "he", "glorot", "normal")
 _OUTPUT_NAMES = tuple(dict.fromkeys(output for output, _ in f.PAIRS))
 
@@ -316,12 +311,17 @@ class Network:
         }
 
     @classmethod
-    def from_description(cls, about: dict[str, Any], class_names: Sequence[str] | None = None) -> "Network":
-        """A network of that `description`, whose parameters are zero."""
+    def from_description(cls, about: dict[str, Any], size: int) -> "Network":
+        """A network of that `description`, whose parameters are zero.
+
+        size : of the file that it comes from, in bytes; ValueError if the parameters would need more.
+        """
         network = cls.__new__(cls)
         network._describe(about)
-        network._adopt(np.zeros(sum((a + 1) * b for a, b in network._shapes()), network.dtype))
-        network.class_names = class_names
+        n_params = sum((a + 1) * b for a, b in network._shapes())
+        if n_params * network.dtype.itemsize > size:
+            raise ValueError(f"the file is too short for {n_params} parameters")
+        network._adopt(np.zeros(n_params, network.dtype))
         return network
 
     def save(self, path: str | os.PathLike) -> None:
@@ -329,15 +329,9 @@ class Network:
 
         A failed save leaves no half file.
         """
-        from fastnet.files import replacing
-        from fastnet.interrupts import uninterrupted
+        from fastnet.saving import write
 
-        arrays = self.arrays()
-        if self.class_names is not None:
-            arrays["class_names"] = np.array(self.class_names)
-        # zipfile, interrupted, raises a ValueError in the place of Ctrl-C.
-        with uninterrupted(), replacing(path) as file:
-            np.savez(file, fastnet=np.array(json.dumps(self.description())), **arrays)  # type: ignore[arg-type]
+        write(self, path)
 
     def to_onnx(self, path: str | os.PathLike, *, inputs: str | None = None) -> None:
         """Write the network as an ONNX model (opset 9), for runtimes in any language. Needs the extra ``export``.
@@ -377,36 +371,9 @@ class Network:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Network":
         """Read a network that `save` wrote; DataError on anything else."""
-        from fastnet.data.npz import arrays_of
-        from fastnet.data.source import Source, data_error, shown
+        from fastnet.saving import read
 
-        try:
-            with Source(path) as source, arrays_of(source) as stored:
-                return cls._of_stored(stored, source.size)
-        except FileNotFoundError:
-            raise data_error(path, "no such file; expected a network saved by Network.save") from None
-        except Exception as error:  # a damaged file may raise anything from zlib, zipfile, numpy or json
-            reason = str(error).removeprefix(f"{shown(path)}: ")
-            raise data_error(path, f"expected a network saved by Network.save: {reason}") from None
-
-    @classmethod
-    def _of_stored(cls, stored: "Mapping[str, Stored]", size: int) -> "Network":
-        """The network of the arrays in a file of ``size`` bytes, which is more than they have: `save` packs nothing."""
-        if "fastnet" not in stored:
-            raise ValueError("this is a zip file without its description")
-        if stored["fastnet"].nbytes > SLACK:
-            raise ValueError(f"expected a short description, got {stored['fastnet'].nbytes} bytes")
-        about = json.loads(str(next(stored["fastnet"].blocks())[()]))
-        if about["format"] > FORMAT:
-            raise ValueError(f"its format {about['format']} is newer than this fastnet, which reads up to {FORMAT}")
-        network = cls.__new__(cls)
-        network._describe(about)
-        n_params = sum((a + 1) * b for a, b in network._shapes())
-        if n_params * network.dtype.itemsize > size:
-            raise ValueError(f"the file is too short for {n_params} parameters")
-        network._adopt(np.empty(n_params, network.dtype))
-        network._read_arrays(stored, size)
-        return network
+        return read(cls, path)
 
     def _describe(self, about: dict[str, Any]) -> None:
         """Take everything but the arrays from the description in a file."""
@@ -418,22 +385,6 @@ class Network:
             trained = about["trained_on"]
             if trained is not None:
                 self._trained_on = units.Inputs(bool(trained["integers"]), float(trained["largest"]))
-
-    def _read_arrays(self, stored: "Mapping[str, Stored]", size: int) -> None:
-        """Fill the views, and the names, from the arrays in a file of ``size`` bytes."""
-        for l, views in enumerate(zip(self.W, self.b, strict=True)):
-            for name, view in zip("Wb", views, strict=True):
-                array = stored[f"{name}{l}"]
-                if array.shape != view.shape or array.dtype != self.dtype:
-                    raise ValueError(f"{name}{l} must be {self.dtype} {view.shape}, got {array.dtype} {array.shape}")
-                start = 0
-                for block in array.blocks():
-                    view[start : start + len(block)] = block
-                    start += len(block)
-        if "class_names" in stored:
-            if stored["class_names"].nbytes > size:
-                raise ValueError("class_names must not be compressed")
-            self.class_names = [name for block in stored["class_names"].blocks() for name in block.tolist()]
 
     def __repr__(self) -> str:
         scale = "" if self.input_scale == units.PIXEL else f", input_scale={self.input_scale:g}"

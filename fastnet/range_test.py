@@ -70,21 +70,21 @@ def find_lr(
     per_epoch = -(-len(check_rows(X, width=net.sizes[0])) // whole("batch_size", settings.get("batch_size", 128)))
     epochs = -(-steps // per_epoch)
     settings["optimizer"] = dataclasses.replace(check_optimizer(settings.get("optimizer")), lr=high)
-    course = _Course(steps)
+    recorder = _Recorder(steps)
     with warnings.catch_warnings(), contextlib.suppress(NonFiniteLossError):
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.filterwarnings("ignore", "Training went nowhere")
         train(
-            copy.deepcopy(net), X, y, epochs=epochs, callbacks=[course], **settings,
+            copy.deepcopy(net), X, y, epochs=epochs, callbacks=[recorder], **settings,
             schedule=lambda done: (low / high) ** (1 - min(1, round(done * epochs * per_epoch) / (steps - 1))),
         )  # fmt: skip
-    found = course.result()
+    found = recorder.result()
     if len(found.smoothed) == steps and np.argmin(found.smoothed) == steps - 1:
         warn(f"the loss still falls at high={high:g}: a larger high may give another suggestion")
     return found
 
 
-class _Course:
+class _Recorder:
     """A callback that notes every step, and ends the run where the loss has blown up."""
 
     every = 1

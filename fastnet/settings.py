@@ -52,12 +52,6 @@ DEFAULTS: dict[str, Any] = {
     "class_weight": None,
     "augment": None,
 }
-# Settings that fastnet.train has under the same names.
-_SAME = (
-    "epochs", "loss", "l2", "schedule", "warmup", "seed", "threads", "backend", "evaluate_train", "patience",
-    "min_delta", "monitor", "time_limit", "dropout", "weight_decay", "clip_norm", "label_smoothing", "class_weight",
-    "augment",
-)  # fmt: skip
 
 
 def combine(*layers: Mapping[str, Any]) -> argparse.Namespace:
@@ -197,8 +191,11 @@ def train(
 
     held_out : Dataset to evaluate after each epoch, or None. progress, callbacks, checkpoint : as for fastnet.train.
     """
+    from fastnet.driver.run import SETTINGS
     from fastnet.training import train
 
+    # These have other forms here than there.
+    same = [name for name in (*SETTINGS, "seed", "threads") if name not in ("optimizer", "batch_size", "shuffle")]
     return train(
         network,
         dataset.X,
@@ -209,5 +206,5 @@ def train(
         callbacks=callbacks,
         progress=progress,
         checkpoint=checkpoint,
-        **{name: getattr(args, name) for name in _SAME},
+        **{name: getattr(args, name) for name in same},
     )

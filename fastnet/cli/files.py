@@ -4,8 +4,6 @@ import contextlib
 import json
 import math
 import os
-import secrets
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,8 +45,10 @@ def written(option: str, path: str, write: Callable[[str], None]) -> bool:
 
 def _rescued(path: str, write: Callable[[str], None]) -> str | None:
     """Write a file beside the one that could not be written, or else in another folder; returns where it is now."""
+    import tempfile  # here, since few runs come here
+
     for folder in (os.path.dirname(os.path.abspath(path)), os.getcwd(), tempfile.gettempdir()):
-        place = os.path.join(folder, f"fastnet-{secrets.token_hex(4)}{os.path.splitext(path)[1][:8]}")
+        place = os.path.join(folder, f"fastnet-{os.urandom(4).hex()}{os.path.splitext(path)[1][:8]}")
         with contextlib.suppress(OSError):
             write(place)
             return place

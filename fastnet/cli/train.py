@@ -103,7 +103,7 @@ def go_on(args: argparse.Namespace) -> int:
     refused = sorted(set(args.given) - set(WITH_RESUME))
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
-    values, _ = read_newest(args.resume)
+    values, arrays = read_newest(args.resume)
     if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
         raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
     stored = argparse.Namespace(**values["about"] | {name: getattr(args, name) for name in args.given})
@@ -116,7 +116,7 @@ def go_on(args: argparse.Namespace) -> int:
     task, logs = prepare(stored)
     if "--log" in logs:
         logs["--log"].cut(len(history["epochs"]))
-    network, rows = Network.from_description(values["network"]), task.rows
+    network, rows = Network.from_description(values["network"], arrays["params"].nbytes), task.rows
     progress: Any = False
     if not args.quiet:
         progress = settings.make_progress(stored, network, len(rows.train), rows.kind)

@@ -46,7 +46,7 @@ class Course(Guide):
         self.before, self.rng_state = 0, rng.bit_generator.state  # steps and state at the beginning of the epoch
         self.length = Length(batches.steps, batches.steps * steering.epochs)
         self.stopper, self.dropper, self.drops = steering.stopper(), steering.dropper(), 0
-        self.deadline, self.saving = math.inf, False
+        self.deadline = math.inf
         self.finite = net.params.copy()
         self.best: np.ndarray | None = None
         self.owed: str | None = None  # callbacks are to be called for "steps" or an "epoch" that are done
@@ -90,8 +90,9 @@ class Course(Guide):
         table, optimizer = self.batches.coefficients(), self.steering.optimizer
         steps = self.before + np.arange(len(table))
         self.lr = optimizer.lr * self.steering.schedule.factors(steps, self.length, self.drops)
-        if not (np.isfinite(self.lr) & (self.lr >= 0)).all():
-            wrong = self.lr[~(np.isfinite(self.lr) & (self.lr >= 0))][0]
+        fine = np.isfinite(self.lr) & (self.lr >= 0)
+        if not fine.all():
+            wrong = self.lr[np.argmin(fine)]
             raise ValueError(f"schedule must give finite factors from 0 on, got a learning rate of {wrong:g}")
         table[:, f.L2], table[:, f.DECAY] = self.steering.l2, self.lr * self.steering.weight_decay
         optimizer.fill(table, self.lr, self.before)
@@ -172,7 +173,7 @@ class Course(Guide):
 
     def _steer(self, record: Epoch) -> None:
         """Lower the rate, keep the best weights or stop, by the figure that is monitored."""
-        value = getattr(record, self.steering.monitor or "loss")
+        value = getattr(record, self.steering.monitor)
         if self.dropper and not self.dropper.improves(value) and self.dropper.is_over:
             self.drops, self.dropper.waited = self.drops + 1, 0
         if self.stopper and self.stopper.improves(value):

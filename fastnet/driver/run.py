@@ -32,7 +32,6 @@ class Run:
     """One run, new or gone on with.
 
     settings : those of `fastnet.train` that decide on the result, by its names. The other arguments are its arguments.
-    state : of the run to go on with, as a checkpoint holds it.
     """
 
     def __init__(
@@ -51,8 +50,8 @@ class Run:
         self._take(X, y, validation, sample_weight)
         self.batches = Batches(len(self.X), whole("batch_size", settings["batch_size"]), self.weight)
         if progress is True:
-            work = (self.steering.epochs, len(self.X))
-            self.progress = progress_of(net, *work, backend=settings["backend"], threads=threads)
+            epochs, rows = self.steering.epochs, len(self.X)
+            self.progress = progress_of(net, epochs, rows, backend=settings["backend"], threads=threads)
 
     def _task(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """The settings of the stepper; X has rows of this shape."""
@@ -79,9 +78,9 @@ class Run:
     def train(
         self, seed: Any, checkpoint: Checkpoint | None = None, state: tuple[dict[str, Any], Arrays] | None = None
     ) -> History:
-        """Train, from ``seed`` or from a state of the same run."""
-        print_to, values = self.progress, None if state is None else state[0]
-        with _reported_compilation(print_to, self.settings["backend"]):
+        """Train from ``seed``; or from ``state``, what a checkpoint of the same run holds: (values, arrays)."""
+        values = None if state is None else state[0]
+        with _reported_compilation(self.progress, self.settings["backend"]):
             compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads)
             rng = np.random.default_rng(seed) if values is None else _generator(values["state"]["random"])
             if values is not None:
@@ -95,8 +94,8 @@ class Run:
             try:
                 history = course.run()
             finally:
-                if print_to:
-                    print_to.end()
+                if self.progress:
+                    self.progress.end()
         history.threads, self.net.unfinished = compute.threads, False
         self._judge(course)
         return history

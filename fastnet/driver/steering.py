@@ -27,7 +27,7 @@ class Steering:
     weight_decay: float
     patience: int | None
     min_delta: float
-    monitor: str | None
+    monitor: Any
     time_limit: Any
     shuffle: bool
     callbacks: Any
@@ -79,7 +79,6 @@ class Steering:
         return None if self.plateau is None else self._counter(self.plateau.patience, self.plateau.min_delta)
 
     def _counter(self, epochs: int, min_delta: float) -> Patience:
-        assert self.monitor is not None
         return Patience(epochs, min_delta, rises(self.monitor))
 
 
