@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,11 +118,19 @@ def checkpoints(folder: str | os.PathLike) -> list[Path]:
 
 def write(path: Path, values: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write a checkpoint, whole or not at all: a plain .npz file with a JSON text and SHA-256 sums of all arrays."""
-    sums = {name: _sum(array) for name, array in arrays.items()}
-    text = json.dumps({"format": FORMAT, **values, "sha256": sums})
-    about = np.frombuffer(text.encode(), np.uint8)
-    with replacing(path) as file:
-        np.savez(file, checkpoint=about, sum=np.frombuffer(_sum(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive, ThreadPoolExecutor(1) as pool:
+        sums = {name: pool.submit(_sum, array) for name, array in arrays.items()}  # made while the arrays are written
+        for name, array in arrays.items():
+            _put(archive, name, array)
+        text = json.dumps({"format": FORMAT, **values, "sha256": {name: sum.result() for name, sum in sums.items()}})
+        about = np.frombuffer(text.encode(), np.uint8)
+        _put(archive, "checkpoint", about)
+        _put(archive, "sum", np.frombuffer(_sum(about).encode(), np.uint8))
+
+
+def _put(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

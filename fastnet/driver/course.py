@@ -64,7 +64,7 @@ class Course(Guide):
                 self.loop.run(self.steering.epochs - len(self.history))
         except (KeyboardInterrupt, SystemExit):
             if not self.loop.shield.torn:
-                self._save()
+                self._save_within()
             raise
         if self.best is not None:
             self.net.params[:] = self.best
@@ -118,10 +118,10 @@ class Course(Guide):
             self.history.stopped = "callback"
         self.owed = None
         if self.history.stopped is None and time.monotonic() >= self.deadline:
-            self._save()  # as it would be without a limit: who goes on with the run goes on within this epoch
+            self._save_within()  # as it would be without a limit: who goes on with the run goes on within this epoch
             self.history.stopped = "time_limit"
         elif self.keeper is not None and self.keeper.is_due():
-            self._save()
+            self._save_within()
         return self.history.stopped is not None
 
     def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
@@ -206,10 +206,15 @@ class Course(Guide):
                 self.finite[:] = self.net.params
         return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
 
+    def _save_within(self) -> None:
+        """Keep the state between two steps. At the end of an epoch, network and moments are stored already."""
+        if self.keeper is not None:
+            self.stepper.store()
+            self._save()
+
     def _save(self) -> None:
         # A time limit cuts an epoch short for this call alone: its state was kept before that.
         if self.keeper is not None and self.history.stopped != "time_limit":
-            self.stepper.store()
             with self.loop.shield:  # a signal waits until the file is whole
                 self.keeper.save(self.done, *state_of(self))
 

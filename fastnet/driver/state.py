@@ -30,7 +30,9 @@ def state_of(course: "Course") -> tuple[dict[str, Any], Arrays]:
         "dropper": _counts(course.dropper),
         "watch": vars(course.watch),
     }
-    arrays = {"params": course.net.params, "finite": course.finite, "losses": loop.losses[: loop.step]}
+    arrays = {"params": course.net.params, "losses": loop.losses[: loop.step]}
+    if not np.array_equal(course.finite.view(np.uint8), course.net.params.view(np.uint8)):  # equal ones, as at an epoch's end, are kept once
+        arrays["finite"] = course.finite
     arrays |= {f"moments{i}": moment for i, moment in enumerate(stepper.moments)}
     if course.best is not None:
         arrays["best"] = course.best
@@ -40,7 +42,7 @@ def state_of(course: "Course") -> tuple[dict[str, Any], Arrays]:
 def restore(course: "Course", values: dict[str, Any], arrays: Arrays) -> None:
     """Make a new course, of the same settings and data, go on from that state."""
     loop, stepper, history = course.loop, course.stepper, values["history"]
-    course.net.params[:], course.finite[:] = arrays["params"], arrays["finite"]
+    course.net.params[:], course.finite[:] = arrays["params"], arrays.get("finite", arrays["params"])
     for i, moment in enumerate(stepper.moments):
         moment[:] = arrays[f"moments{i}"]
     stepper.load()
