@@ -10,7 +10,7 @@ from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.extras import needed
 from fastnet.data.source import Source, data_error
-from fastnet.data.stored import Stored, from_named, rows_per_block
+from fastnet.data.stored import Stored, blocks_alive, from_named, rows_per_block
 from fastnet.errors import DataError
 
 OBJECTS = 1000
@@ -61,9 +61,10 @@ def _stored(name: str, dataset: Any, budget: Budget) -> Stored:
         rows, chunks = _block_of(dataset)
         # A filter of the library decompresses a chunk into twice its size at worst.
         needed = PLACE * chunks + 2 * itemsize * math.prod(dataset.chunks or (0,))
+        alive = blocks_alive(shape[0], rows)
         for start in range(0, shape[0], rows):
             n = itemsize * math.prod(shape[1:]) * min(rows, shape[0] - start)
-            with budget.lent(n + needed):
+            with budget.lent(alive * n + needed):
                 budget.unpack(n + VISIT * chunks)
                 yield dataset[start : start + rows]
 

@@ -15,7 +15,7 @@ import numpy as np
 from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.source import PIECE, Source, data_error, told_as_data_errors
-from fastnet.data.stored import Stored, from_named, row_blocks
+from fastnet.data.stored import Stored, blocks_alive, from_named, row_blocks, rows_per_block
 
 MNIST_ROWS = 70_000  # 60 000 for training and, after them, 10 000 for testing
 MNIST_TRAIN = 60_000
@@ -70,8 +70,9 @@ def _stored(array: "_Matrix", turned: bool, shape: tuple[int, ...], first: int, 
     same = array.stored_dtype == array.dtype
 
     def blocks() -> Iterator[np.ndarray]:
+        alive = 0 if same else blocks_alive(shape[0], rows_per_block(shape))
         for block in row_blocks(rows()):
-            with budget.lent(0 if same else block.size * array.dtype.itemsize):
+            with budget.lent(alive * block.size * array.dtype.itemsize):
                 yield block.astype(array.dtype, copy=False)
 
     return Stored(shape, array.dtype, blocks, rows if same else None)

@@ -16,7 +16,7 @@ from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.known import labels_beside
 from fastnet.data.source import Source, data_error, in_native_order, read_or_map, told_as_data_errors
-from fastnet.data.stored import Stored, from_named, from_parts, rows_per_block
+from fastnet.data.stored import Stored, blocks_alive, from_named, from_parts, rows_per_block
 
 MEMBERS = 1000
 LONGEST_READ = 1 << 22  # bytes of a table of contents, or that are unpacked in one piece
@@ -120,8 +120,10 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> 
     def blocks() -> Iterator[np.ndarray]:
         with archive.open(info) as stream:
             stream.read(offset)
-            for block_shape in [shape[::-1]] if fortran else _block_shapes(shape):
-                with budget.lent(dtype.itemsize * math.prod(block_shape)):
+            shapes = [shape[::-1]] if fortran else list(_block_shapes(shape))
+            alive = blocks_alive(len(shapes), 1)
+            for block_shape in shapes:
+                with budget.lent(alive * dtype.itemsize * math.prod(block_shape)):
                     block = _filled(stream, block_shape, dtype, info.filename, budget)
                     yield block.T if fortran else block
             if stream.read(1):  # reaching the end also checks the checksum
@@ -173,7 +175,7 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         except Exception as error:
             # NumPy parses the header as Python and lets pass what the parser raises
             raise ValueError(f"damaged .npy header ({error})") from None
-    if dtype.kind not in "buifUS":
+    if dtype.kind not in "buifUS" or not dtype.itemsize:
         hint = "objects are never unpickled here; save text as np.asarray(y).astype(str)"
         raise ValueError(f"expected an array of numbers, got dtype {dtype} ({hint})")
     if any(type(length) is not int or length < 0 for length in shape) or len(shape) > 8:

@@ -7,6 +7,7 @@ transparent pixels.
 
 import os
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -154,20 +155,21 @@ class _Reader:
         return getattr(needed(f"PIL.{module}", "pillow", path, "a picture"), kind)(os.fspath(path))
 
     def _levels(self, image: Any) -> np.ndarray:
-        """uint8 (h, w), made in bands of rows, since most forms take several copies of the pixels."""
+        """uint8 (h, w), made in pieces, since most forms take several copies of the pixels."""
         levels = np.empty((image.height, image.width), np.uint8)
-        rows = max(1, BLOCK // image.width)
+        columns = min(BLOCK, image.width)
+        rows = max(1, BLOCK // columns)
         changed: set[str] = set()
-        for top in range(0, image.height, rows):
-            bottom = min(top + rows, image.height)
-            levels[top:bottom], changes = self._band(image.crop((0, top, image.width, bottom)))
+        for top, left in product(range(0, image.height, rows), range(0, image.width, columns)):
+            bottom, right = min(top + rows, image.height), min(left + columns, image.width)
+            levels[top:bottom, left:right], changes = self._piece(image.crop((left, top, right, bottom)))
             changed |= changes
         self.transparent += "transparent" in changed
         self.coloured += "coloured" in changed
         return levels
 
-    def _band(self, image: Any) -> tuple[np.ndarray, set[str]]:
-        """(levels (h, w), what there was besides grey) of some rows."""
+    def _piece(self, image: Any) -> tuple[np.ndarray, set[str]]:
+        """(levels (h, w), what there was besides grey) of some pixels."""
         changed: set[str] = set()
         if image.mode.startswith("I"):  # 16 bits of grey; convert() would cut them off at 255
             return np.rint(np.asarray(image).clip(0, 65535) / 257).astype(np.uint8), changed

@@ -68,6 +68,11 @@ def rows_per_block(shape: tuple[int, ...]) -> int:
     return max(1, BLOCK // max(1, math.prod(shape[1:])))
 
 
+def blocks_alive(n: int, rows: int) -> int:
+    """How many blocks are in memory at a time where n rows are read, ``rows`` in a block: one and the one before it."""
+    return 2 if n > rows else 1
+
+
 def roles(name: str) -> list[str]:
     """What the name of an array says that it is: "X", "y", both or nothing."""
     words = _words(name)
