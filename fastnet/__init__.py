@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastnet.engine.warm import warmup
     from fastnet.errors import DataError, DivergenceWarning, NonFiniteLossError
     from fastnet.history import Epoch, History, Step
+    from fastnet.importance import Importance, permutation_importance
     from fastnet.metrics import classification_report, confusion_matrix
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
@@ -30,6 +31,7 @@ _HOMES = {
     "Epoch": "history",
     "Evaluation": "network",
     "History": "history",
+    "Importance": "importance",
     "Log": "callbacks",
     "Momentum": "optimizers",
     "Network": "network",
@@ -43,6 +45,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
     "load_data": "data",
+    "permutation_importance": "importance",
     "resume": "training",
     "train": "training",
     "warmup": "engine.warm",
@@ -59,6 +62,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "History",
+    "Importance",
     "Log",
     "Momentum",
     "Network",
@@ -71,6 +75,7 @@ __all__ = [
     "confusion_matrix",
     "find_lr",
     "load_data",
+    "permutation_importance",
     "resume",
     "train",
     "warmup",

@@ -76,11 +76,19 @@ KEYWORDS = {
         "verbose": "it belongs to the training: fastnet.train(..., progress=True)",
         "dropout": _DROPOUT,
     },
+    "permutation_importance": {
+        "n_repeats": "the word is repeats=",
+        "random_state": "the word is seed=",
+        "max_samples": "the word is max_rows=, a number of rows",
+        "feature_names": "the word is groups=, a name for each column",
+        "scoring": "it is the accuracy, and R squared of a regression",
+    },
 }
 # Functions that take but a few positional arguments -> what to write instead of more.
 POSITIONAL = {
     "train": "settings are keywords: fastnet.train(net, X, y, epochs=9)",
     "Network": _SIZES,
+    "permutation_importance": "settings are keywords: fastnet.permutation_importance(net, X, y, repeats=5)",
 }
 # Attribute that a Network does not have -> what to write instead.
 ATTRIBUTES = {

@@ -172,7 +172,7 @@ def test_histograms_count_every_weight():
 
 def test_histograms_of_large_and_of_nearly_equal_weights():
     net = fastnet.Network([4, 2], seed=0)
-    for ends in ((-3e38, 3e38), (1.0, np.nextafter(np.float32(1), 2))):
+    for ends in ((-3e38, 3e38), (1.0, np.nextafter(np.float32(1), 2)), (3e38,), (0.0,)):
         net.W[0][:] = np.resize(ends, (4, 2))
         (axis,) = pictures.weight_histograms(net).axes
         assert sum(bar.get_height() for bar in axis.patches) == 8
@@ -184,13 +184,70 @@ def test_values_of_a_regression():
     np.testing.assert_allclose(axis.collections[0].get_offsets(), np.column_stack([y, predicted]))
     (axis,) = pictures.residuals(y, predicted).axes
     np.testing.assert_allclose(axis.collections[0].get_offsets(), np.column_stack([predicted, y - predicted]))
+    (axis,) = pictures.residual_histogram(y, predicted).axes
+    assert sum(bar.get_height() for bar in axis.patches) == 3
+    assert (axis.patches[0].get_x(), axis.patches[-1].get_x() + axis.patches[-1].get_width()) == (-0.5, 1)
+
+
+VALUES = (pictures.predicted_against_true, pictures.residuals, pictures.residual_histogram)
+
+
+@pytest.mark.parametrize("draw", VALUES)
+def test_values_of_many_outputs_and_of_constant_ones(draw):
     many = np.zeros((10_000, 9))
-    figure = pictures.residuals(many, many)
-    assert titles(figure)[-1] == "Residuals, output 5"
-    assert len(figure.axes[0].collections[0].get_offsets()) <= 4000
+    figure = draw(many, many)
+    assert len(figure.axes) == 6
+    assert titles(figure)[-1].endswith(", output 5")
     assert inside(figure)
     with pytest.raises(ValueError, match="one shape"):
-        pictures.residuals(y, many)
+        draw(many[:, 0], many)
+
+
+def test_every_row_of_many_is_counted(rng):
+    y = rng.standard_normal(5000)
+    y[77] = 30.0  # a row that a sample would hardly hold
+    (axis,) = pictures.predicted_against_true(y, y).axes
+    cells = axis.collections[0]
+    assert cells.get_array().sum() == 5000
+    assert len(cells.get_offsets()) < 1000
+    (alone,) = np.flatnonzero(cells.get_offsets()[:, 0] > 20)
+    assert cells.get_facecolor()[alone][:3].mean() < 0.9  # not as white as the paper
+    (axis,) = pictures.residual_histogram([1e20, 1e20], [0.0, 1.0]).axes
+    assert sum(bar.get_height() for bar in axis.patches) == 2
+    (axis,) = pictures.residual_histogram(y, np.zeros(5000)).axes
+    assert sum(bar.get_height() for bar in axis.patches) == 5000
+    assert axis.get_xlim()[1] < 10  # the row counts in the last bar
+
+
+@pytest.mark.parametrize("draw", VALUES)
+def test_values_that_are_not_finite_are_left_out(draw):
+    (axis,) = draw([1.0, 2.0, np.nan, 4.0], [1.0, np.inf, 3.0, 5.0]).axes
+    assert np.isfinite(axis.get_xlim()).all()
+    with pytest.raises(ValueError, match="a row of finite numbers, got none in 1"):
+        draw([1.0], [np.nan])
+
+
+def test_bars_of_importance():
+    drops = np.array([[0.1, 0.3], [0.5, 0.5], [-0.1, -0.1]])
+    found = fastnet.Importance(("a $x$", "y" * 50, "c"), drops, 0.9, "accuracy", 100)
+    figure = pictures.importance(found)
+    (axis,) = figure.axes
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([0.5, 0.2, -0.1])
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["y" * 21 + "…", r"a \$x\$", "c"]
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]  # the most important on top
+    ends = [segment[:, 0] for segment in axis.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, [[0.5, 0.5], [0.1, 0.3], [-0.1, -0.1]])
+    assert "40%" in texts(figure)
+    assert axis.get_xlabel() == "drop of accuracy when shuffled"
+    assert inside(figure)
+
+
+def test_of_many_columns_the_most_important_have_bars():
+    found = fastnet.Importance(("name of a column" * 2,) * 200, np.eye(200, 3), 0.9, "r2", 100)
+    figure = pictures.importance(found)
+    assert len(figure.axes[0].patches) == 20
+    assert figure.axes[0].get_xlabel() == "drop of R² when shuffled\n20 of 200 columns, the most important"
+    assert inside(figure)
 
 
 def test_the_users_style_and_pyplot_are_left_alone():

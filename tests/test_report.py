@@ -5,6 +5,7 @@ import json
 import re
 from html import unescape
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fastnet import machine
 from fastnet.cli import report as command
 from fastnet.cli.main import main
 from fastnet.errors import DataError
-from fastnet.report import markup, read_run
+from fastnet.report import Judged, Material, markup, quality, read_run
 
 NAMES = ("cat", "<script>alert('x')</script>", 'a "b" & $c$')
 VOID = {"img", "meta"}
@@ -122,7 +123,7 @@ def test_a_run_with_its_network(report, trained, monkeypatch):
     seconds = np.median([epoch["seconds"] for epoch in result["epochs"]])
     share = 36 / seconds * (4 * 24 + 6 * 18) / 1e9
     assert f"of the machine's FMA peak {share:.0%}" in page.sections["Speed"]
-    assert len(page.images) == 4  # loss, accuracy, matrix, histograms
+    assert len(page.images) == 5  # loss, accuracy, matrix, importance, histograms
 
 
 def test_the_page_is_whole_and_loads_nothing(report, trained):
@@ -261,8 +262,56 @@ def test_a_regression(report, tmp_path, rng):
     page = report("net.npz", "--data", "values.npz")
     found = net.evaluate(X, X.sum(axis=1))
     assert f"given 30 {found.r2:.4f} {found.rmse:.4g} {found.loss:.4g}" in page.sections["Predictions"]
-    assert "Dots: residuals over predicted values" in [image["alt"] for image in page.images]
+    alts = [image["alt"] for image in page.images]
+    assert {"Dots: residuals over predicted values", "Histogram: residuals"} <= set(alts)
     assert "Confusion matrix" not in page.sections
+    assert "the R² drops" in page.sections["Importance of the columns"]
+    assert "among 30 given rows" in page.sections["Importance of the columns"]
+
+
+def test_values_beyond_all_bounds(report, tmp_path, rng):
+    net = fastnet.Network([3, 1], output="identity", seed=0)
+    net.W[0][:] = 3e38
+    net.save(tmp_path / "net.npz")
+    np.savez(tmp_path / "values.npz", X=9 + rng.random((30, 3)), y=rng.random(30))
+    page = report("net.npz", "--data", "values.npz")
+    assert "not all of the values are finite" in page.sections["Predictions"]
+    assert "Importance of the columns" not in page.sections
+
+
+def material(net, X, y, **about):
+    """What a report of a network and rows is made of."""
+    judged = Judged.of(net, fastnet.Dataset(X, y, 3, "rows", **about), "test")
+    return Material("net.npz", {}, {}, network=net, judged=judged)
+
+
+def test_importance_of_the_columns(rng):
+    net = fastnet.Network([64, 3], seed=0)
+    net.W[0][:] = np.eye(64, 3)
+    X = rng.standard_normal((700, 64)).astype(np.float32)
+    y = X[:, :3].argmax(axis=1)
+    assert material(net, X, y, image_shape=(8, 8)).importance is None
+    found = material(net, X, y).importance
+    assert set(np.argsort(found.mean)[-3:]) == {0, 1, 2}
+    assert found.rows == 700
+    net.preprocess = SimpleNamespace(groups={NAMES[1]: [0, 1, 2], "rest": range(3, 64)})
+    table = material(net, X, y, image_shape=(8, 8))  # a table of 64 columns is no image
+    assert table.importance.names == (NAMES[1], "rest")
+    section = quality.columns(table)
+    assert "from 0 on" not in section
+    assert "the most important are &lt;script&gt;" in section
+
+
+def test_importance_is_measured_where_it_is_cheap(rng, monkeypatch):
+    net = fastnet.Network([5, 3], seed=0)
+    X, y = rng.standard_normal((3000, 5)).astype(np.float32), np.arange(3000) % 3
+    monkeypatch.setattr("fastnet.report.material.WORK", 5 * 5 * 30 * 1200)
+    assert material(net, X, y).importance.rows == 1200
+    monkeypatch.setattr("fastnet.report.material.WORK", 1)
+    assert material(net, X, y).importance.rows == 500
+    assert material(net, X[:1], y[:1]).importance is None
+    wide = fastnet.Network([501, 3], seed=0)
+    assert material(wide, np.ones((9, 501), np.float32), y[:9]).importance is None
 
 
 def test_no_errors_and_many_classes(report, tmp_path):

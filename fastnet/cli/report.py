@@ -25,8 +25,8 @@ def add_parser(subparsers: Commands) -> None:
         "report",
         help="a page with the curves, errors and weights of a run or a network",
         description="Write one page of HTML, with all its pictures in it, about a run (the file of fastnet train "
-        "--json, with the network that it saved) or about a network: settings, curves, confusion matrix, worst errors, "
-        "classes, weights, speed, environment.",
+        "--json, with the network that it saved) or about a network: settings, curves, confusion matrix, worst errors "
+        "and classes, or values and residuals of a regression, importance of the columns, weights, speed, environment.",
     )
     parser.add_argument("source", metavar="RUN.json|MODEL", help="file written by fastnet train --json or --save")
     data_help = "rows to judge the network on: a name, a file or a folder (default: the data of the run)"

@@ -9,20 +9,23 @@ try:
 except ImportError as error:
     raise ImportError("pictures need Matplotlib, which is not installed: pip install 'fastnet[plot]'") from error
 
+from fastnet.pictures.columns import importance
 from fastnet.pictures.courses import curves, learning_rate, loss, lr_finder, score
 from fastnet.pictures.mistakes import confusion_matrix, misclassified
-from fastnet.pictures.values import predicted_against_true, residuals
+from fastnet.pictures.values import predicted_against_true, residual_histogram, residuals
 from fastnet.pictures.weights import first_layer, weight_histograms
 
 __all__ = [
     "confusion_matrix",
     "curves",
     "first_layer",
+    "importance",
     "learning_rate",
     "loss",
     "lr_finder",
     "misclassified",
     "predicted_against_true",
+    "residual_histogram",
     "residuals",
     "score",
     "weight_histograms",

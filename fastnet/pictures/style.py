@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
+import numpy as np
 from matplotlib import font_manager, style
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -54,6 +55,15 @@ def panels(
     figure = Picture(figsize=(columns * width, rows * height), layout=layout)
     axes = [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
     return figure, axes
+
+
+def histogram(axis: Any, values: np.ndarray, bars: int) -> None:
+    """So many bars of the counts of finite values (n,) float64, also where all are (almost) the same."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    least = 1e-9 * max(abs(low), abs(high))  # of float64, narrower bars may have no width
+    if high - low < least:
+        low, high = low - least, high + least
+    axis.hist(values, bins=bars, range=(low, high), color=BLUE)
 
 
 def image(figure: Figure, form: str, dpi: int = 200) -> bytes:

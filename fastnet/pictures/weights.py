@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastnet.pictures.mistakes import checked_shape
-from fastnet.pictures.style import BLUE, Picture, panels, styled
+from fastnet.pictures.style import Picture, histogram, panels, styled
 
 if TYPE_CHECKING:
     from fastnet.network import Network
@@ -39,7 +39,7 @@ def weight_histograms(net: "Network") -> Picture:
     figure, axes = panels(len(net.W), 3, width=2.6, height=2.0)
     for l, (axis, W) in enumerate(zip(axes, net.W, strict=True), 1):
         values = W.ravel()[:: -(-W.size // SAMPLE)].astype(np.float64)  # the bins of float32 may be too narrow for it
-        axis.hist(values[np.isfinite(values)], bins=min(BINS, max(5, math.isqrt(W.size))), color=BLUE)
+        histogram(axis, values[np.isfinite(values)], min(BINS, max(5, math.isqrt(W.size))))
         axis.set_title(f"Layer {l}: {W.shape[0]} x {W.shape[1]}", fontsize=9)
         axis.yaxis.get_major_locator().set_params(integer=True)
         axis.yaxis.set_major_formatter(lambda count, _: f"{count / 1000:g}k" if count >= 1000 else f"{count:g}")

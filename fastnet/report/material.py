@@ -8,11 +8,16 @@ import numpy as np
 
 from fastnet import flops
 from fastnet.data import Dataset
+from fastnet.importance import MOST_ROWS, Importance, column_groups, permutation_importance
 from fastnet.network import Network
 from fastnet.pictures.mistakes import Mistake, mistakes
 from fastnet.report.run import Run
 
 AGREEMENT = 1e-3  # of accuracy or R2, between machines
+COLUMNS = 500  # of a table: the importance of more is not measured
+REPEATS = 5
+WORK = 2e11  # FLOPs for the importance of all columns, a few seconds
+FEWEST_ROWS = 500  # that say something about a column, however long it takes
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,21 @@ class Material:
     @property
     def image_shape(self) -> tuple[int, int] | None:
         """(h, w) of the inputs, if they are images."""
-        return None if self.judged is None else self.judged.dataset.image_shape
+        # The rows of a table may be taken for images where a square number of columns is all that is known of them.
+        table = getattr(self.network, "preprocess", None) is not None
+        return None if self.judged is None or table else self.judged.dataset.image_shape
+
+    @cached_property
+    def importance(self) -> Importance | None:
+        """What each column of the rows is worth to the network; None for images, very many columns and one row."""
+        if self.network is None or self.judged is None or self.image_shape is not None:
+            return None
+        columns = len(column_groups(self.network))
+        if columns > COLUMNS or len(self.judged.y) < 2:
+            return None
+        affordable = int(WORK / (columns * REPEATS * sum(flops.forward(self.network.sizes))))
+        rows, dataset = min(MOST_ROWS, max(FEWEST_ROWS, affordable)), self.judged.dataset
+        return permutation_importance(self.network, dataset.X, dataset.y, repeats=REPEATS, max_rows=rows)
 
     @property
     def epoch_seconds(self) -> float | None:

@@ -59,8 +59,9 @@ def page(material: Material) -> str:
     """The whole report as HTML. Its pictures are in it; the only thing that changes from call to call is the date."""
     title = f"fastnet report: {Path(material.source).name}"
     parts = [
-        _header(material, title), course.course(material), *quality.results(material), course.settings(material),
-        quality.layers(material), quality.weights(material), course.speed(material), course.environment(material),
+        _header(material, title), course.course(material), *quality.results(material), quality.columns(material),
+        course.settings(material), quality.layers(material), quality.weights(material), course.speed(material),
+        course.environment(material),
     ]  # fmt: skip
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     foot = tag("footer", f"Made by fastnet {__version__} on {now} from {Path(material.source).name}.")

@@ -7,7 +7,8 @@ import numpy as np
 from fastnet import summary
 from fastnet.metrics import class_scores, confusion_matrix
 from fastnet.pictures import confusion_matrix as matrix_picture
-from fastnet.pictures import first_layer, predicted_against_true, residuals, weight_histograms
+from fastnet.pictures import first_layer, predicted_against_true, residual_histogram, residuals, weight_histograms
+from fastnet.pictures import importance as importance_picture
 from fastnet.pictures.mistakes import Mistake
 from fastnet.report.markup import Markup, note, picture, section, table, tag, thumbnail
 from fastnet.report.material import Judged, Material
@@ -83,13 +84,34 @@ def _values(judged: Judged) -> Markup:
     """A regression's figures and pictures."""
     y = judged.y.reshape(judged.predicted.shape)
     found = judged.evaluation
-    rows = [(judged.kind, len(y), f"{found.r2:.4f}", f"{found.rmse:.4g}", f"{found.loss:.4g}")]
+    rows = [(judged.kind, grouped(len(y)), f"{found.r2:.4f}", f"{found.rmse:.4g}", f"{found.loss:.4g}")]
+    head = ("rows", "number", "R²", "RMSE", "loss")
+    if not np.isfinite(found.rmse):
+        return section("Predictions", table(head, rows), note("No pictures: not all of the values are finite."))
     pictures = [
         picture(predicted_against_true(y, judged.predicted), "Dots: predicted over true values"),
         picture(residuals(y, judged.predicted), "Dots: residuals over predicted values"),
+        picture(residual_histogram(y, judged.predicted), "Histogram: residuals"),
     ]
-    head = ("rows", "number", "R²", "RMSE", "loss")
     return section("Predictions", table(head, rows), tag("div", *pictures, class_="pictures"))
+
+
+def columns(material: Material) -> Markup | None:
+    """What the columns are worth to the network, where they are no pixels."""
+    found = material.importance
+    if found is None or material.judged is None or not np.isfinite(found.drops).all():
+        return None
+    score = "accuracy" if found.measure == "accuracy" else "R²"
+    text = (
+        f"A bar is as long as the {score} drops when the values of a column are shuffled among {grouped(found.rows)} "
+        f"{material.judged.kind} rows: the mean of {found.drops.shape[1]} times, with a standard deviation to either "
+        "side. Columns that tell the same share their importance: each alone may look as if it did not matter."
+    )
+    if getattr(material.network, "preprocess", None) is None:
+        text += " The columns have their numbers, from 0 on."
+    best = ", ".join(found.names[i] for i in np.argsort(-found.mean, kind="stable")[:3])
+    alt = f"Bars: importance of the columns, the most important are {best}"
+    return section("Importance of the columns", picture(importance_picture(found), alt), note(text))
 
 
 def weights(material: Material) -> Markup | None:
