@@ -31,7 +31,7 @@ def state_of(course: "Course") -> tuple[dict[str, Any], Arrays]:
         "watch": vars(course.watch),
     }
     arrays = {"params": course.net.params, "losses": loop.losses[: loop.step]}
-    if not np.array_equal(course.finite.view(np.uint8), course.net.params.view(np.uint8)):  # equal ones, as at an epoch's end, are kept once
+    if course.finite.tobytes() != course.net.params.tobytes():  # at the end of an epoch they are equal
         arrays["finite"] = course.finite
     arrays |= {f"moments{i}": moment for i, moment in enumerate(stepper.moments)}
     if course.best is not None:
