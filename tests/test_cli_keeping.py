@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -334,3 +335,19 @@ def test_what_a_signal_finds_half_made_does_not_complain(run, interrupt):
     interrupt(3, Half)
     assert run(*BASE)[0::2] == (143, "fastnet: terminated\n")
     assert sys.unraisablehook is hook
+
+
+@posix
+def test_a_signal_that_raises_within_a_callback_is_not_lost(run, interrupt):
+    """Python drops what a handler raises while an object goes, or within a callback of the import system."""
+
+    class Goes:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def happens():
+        Goes()
+        time.sleep(10)
+
+    interrupt(3, happens)
+    assert run(*BASE)[0::2] == (143, "fastnet: terminated\n")
