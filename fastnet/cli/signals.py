@@ -13,6 +13,7 @@ from typing import NoReturn
 ENDED = (129, 130, 143)  # exit codes after SIGHUP, Ctrl-C and SIGTERM
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 PATIENCE = 1.0  # seconds that a compiler may go on
+AGAIN = 0.05  # seconds after which a signal that raised in vain is sent again
 
 
 class Terminated(SystemExit):
@@ -38,8 +39,15 @@ def first_raises() -> Iterator[None]:
         seen.append(number)
         if len(seen) > 1:
             leave(128 + number)
-        sys.unraisablehook = lambda _: None  # objects that are half made complain when they go
+        sys.unraisablehook = unraised
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
+
+    def unraised(what: "sys.UnraisableHookArgs") -> None:
+        """Objects that are half made complain when they go. Python also drops what a signal raises within a callback,
+        such as those of imports, and may then hold the import lock for ever: the signal comes again.
+        """
+        if isinstance(what.exc_value, KeyboardInterrupt | Terminated) and seen:
+            threading.Timer(AGAIN, _send_again, (seen.pop(),)).start()
 
     before = {number: signal.getsignal(number) for number in (getattr(signal, n) for n in NAMES if hasattr(signal, n))}
     complain = sys.unraisablehook
@@ -53,6 +61,14 @@ def first_raises() -> Iterator[None]:
             sys.unraisablehook = complain
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _send_again(number: int) -> None:
+    """Send a signal to the main thread, which it also wakes where it waits for a lock."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager
