@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.npz import arrays_of
+from fastnet.data.source import Source, data_error, shown
 from fastnet.durations import seconds
 from fastnet.errors import DataError, warn, whole
-from fastnet.files import replacing, try_to_make
+from fastnet.files import remove_tree, replacing, try_to_make
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)\.npz")
@@ -73,7 +75,7 @@ class Keeper:
         self.folder = Path(checkpoint.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".step-*"):  # of a write that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
+            remove_tree(leftover)
         self._seconds = seconds_of(checkpoint.every) if isinstance(checkpoint.every, str) else None
         self._saved = time.monotonic()
 
@@ -88,21 +90,34 @@ class Keeper:
         try:
             written = self.folder / f"step-{step:012}.npz"
             write(written, {**self.run, "state": values}, arrays)
-            found = checkpoints(self.folder)
-            here = found.index(written)  # those before it in the list are newer, and were passed over as damaged
-            for path in found[:here] + found[here + self.checkpoint.keep :]:
-                path.unlink(missing_ok=True)
-        except (OSError, MemoryError) as error:
+            self._remove_others(written)
+        except (OSError, MemoryError, RuntimeError) as error:  # a RuntimeError where no thread can be started
             self.checkpoint.failed = True
             place = getattr(error, "filename", None) or self.folder
             why = getattr(error, "strerror", None) or str(error) or "not enough memory"
             warn(f"checkpoint of step {step} not written, training goes on: {place}: {why}")
         self._saved = time.monotonic()
 
+    def _remove_others(self, written: Path) -> None:
+        """Remove files that are too many, and newer ones, which were passed over as damaged."""
+        with contextlib.suppress(OSError):  # they may stay, or be gone already
+            newer = [path for path in checkpoints(self.folder) if path > written]
+            older = [path for path in checkpoints(self.folder) if path < written]
+            for path in newer + older[self.checkpoint.keep - 1 :]:
+                path.unlink(missing_ok=True)
+
 
 def prepare(folder: str | os.PathLike) -> None:
-    """Make a folder for the checkpoints of a new run. Raises OSError where they could not be written."""
+    """Make a folder for the checkpoints of a new run.
+
+    Raises ValueError where it holds those of another run, OSError where none could be written.
+    """
     place = Path(folder)
+    if checkpoints(place):
+        raise ValueError(
+            f"checkpoint: {place} holds checkpoints of a run already: go on with it by fastnet.resume, or choose "
+            "another folder"
+        )
     if place.exists() and not place.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "expected a folder for checkpoints, got a file", os.fspath(folder))
     place.mkdir(parents=True, exist_ok=True)
@@ -110,8 +125,8 @@ def prepare(folder: str | os.PathLike) -> None:
 
 
 def checkpoints(folder: str | os.PathLike) -> list[Path]:
-    """The checkpoints in a folder, the newest first."""
-    with contextlib.suppress(OSError):
+    """The checkpoints in a folder, the newest first; none where there is no folder. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return sorted((p for p in Path(folder).iterdir() if _NAME.fullmatch(p.name)), reverse=True)
     return []
 
@@ -139,10 +154,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         values, arrays = _read(path)
     except DataError:
         raise
+    except OSError as error:
+        raise Unreadable(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged file may raise anything from zlib, zipfile, numpy or json
-        raise DataError(f"{path}: damaged: {error or type(error).__name__}") from None
-    if values["format"] > FORMAT:
-        raise NewerFormat(f"{path}: format {values['format']} is newer than this fastnet, which reads up to {FORMAT}")
+        raise data_error(path, f"damaged: {error or type(error).__name__}") from None
     return values, arrays
 
 
@@ -150,29 +165,72 @@ class NewerFormat(DataError):
     """A checkpoint of a later version of fastnet."""
 
 
+class Unreadable(DataError):
+    """A checkpoint that the system does not give out, and that may be fine."""
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    if not path.is_file():
-        raise DataError(f"{path}: expected a checkpoint, which is a regular file")
-    with zipfile.ZipFile(path) as archive:
-        stored = sum(info.file_size for info in archive.infolist())
-        if any(info.compress_type for info in archive.infolist()) or stored > path.stat().st_size:
-            raise DataError(f"{path}: damaged: checkpoints are not compressed")
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    about = arrays.pop("checkpoint")
-    if _sum(about) != arrays.pop("sum").tobytes().decode():
-        raise DataError(f"{path}: damaged: its description does not match its sum")
-    values = json.loads(about.tobytes())
+    with Source(path) as source, arrays_of(source) as stored:
+        about = stored["checkpoint"].read(source.budget)
+        if _sum(about) != stored["sum"].read(source.budget).tobytes().decode():
+            raise data_error(path, "damaged: its description does not match its sum")
+        text = about.tobytes()
+        source.budget.take(_memory_of_json(text))
+        values = json.loads(text)
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            raise data_error(path, "damaged: expected a description with a format")
+        if values["format"] > FORMAT:
+            newer = f"format {values['format']} is newer than this fastnet, which reads up to {FORMAT}"
+            raise NewerFormat(f"{shown(path)}: {newer}")
+        with describing(path):
+            _check_description(values)
+        arrays = {name: stored[name].read(source.budget) for name in values["sha256"]}
     for name, expected in values["sha256"].items():
-        if name not in arrays or _sum(arrays[name]) != expected:
-            raise DataError(f"{path}: damaged: {name} does not match its sum")
+        if _sum(arrays[name]) != expected:
+            raise data_error(path, f"damaged: {name} does not match its sum")
     return values, arrays
+
+
+def _memory_of_json(text: bytes) -> int:
+    """About the most bytes that the objects of a JSON text take, strings and numbers apart."""
+    return 72 * text.count(b"[") + 300 * text.count(b"{") + 40 * (text.count(b",") + text.count(b":"))
+
+
+# What a description holds beside its format and what Python adds to it.
+DESCRIPTION = {
+    "network": dict,
+    "class_names": list | None,
+    "settings": dict,
+    "task_seed": int,
+    "data": str,
+    "every": int | str,
+    "keep": int,
+    "state": dict,
+    "sha256": dict,
+}
+
+
+def _check_description(values: dict[str, Any]) -> None:
+    for name, kind in DESCRIPTION.items():
+        if not isinstance(values[name], kind):
+            raise TypeError(f"{name} is {values[name]!r:.60}")
+
+
+@contextlib.contextmanager
+def describing(path: str | os.PathLike) -> Iterator[None]:
+    """Turns what comes of a description that no run has written into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise data_error(path, f"not the state of a run: {type(error).__name__}: {error}") from None
 
 
 def read_newest(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(values, arrays) of the newest checkpoint in a folder that is not damaged; warns of newer ones that are.
 
-    Raises DataError if there is none, or if the newest is of a later version of fastnet.
+    Raises DataError if there is none, and where the newest cannot be read or is of a later version of fastnet.
     """
     found = checkpoints(folder)
     if not found:
@@ -180,7 +238,7 @@ def read_newest(folder: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np
     for path in found:
         try:
             return read(path)
-        except NewerFormat:
+        except (NewerFormat, Unreadable):
             raise
         except DataError as error:
             warn(f"{error}; trying the checkpoint before it")

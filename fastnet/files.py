@@ -22,9 +22,9 @@ def _workshop(target: Path) -> Iterator[Path]:
         yield workshop / target.name
     finally:
         try:
-            _remove(workshop)
+            remove_tree(workshop)
         finally:  # once more: Ctrl-C may have ended the first
-            _remove(workshop)
+            remove_tree(workshop)
             _workshops.discard(workshop)
 
 
@@ -40,18 +40,18 @@ def staged(target: Path) -> Iterator[Path]:
         _sync_folder(target.parent)
 
 
-def _remove(workshop: Path) -> None:
+def remove_tree(folder: Path) -> None:
     """Remove a folder with all that is in it, as far as that can be done.
 
     Not by shutil.rmtree: interrupted, it may raise an OSError in the place of Ctrl-C.
     """
     with contextlib.suppress(OSError):
-        for path in sorted(workshop.rglob("*"), reverse=True):
+        for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
             else:
                 path.unlink()
-        workshop.rmdir()
+        folder.rmdir()
 
 
 def try_to_make(path: str | os.PathLike) -> None:
@@ -63,7 +63,7 @@ def try_to_make(path: str | os.PathLike) -> None:
 def remove_unfinished() -> None:
     """Remove what is being made just now: for a process that ends at once."""
     for workshop in list(_workshops):
-        _remove(workshop)
+        remove_tree(workshop)
 
 
 def _sync_folder(folder: Path) -> None:

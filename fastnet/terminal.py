@@ -119,6 +119,14 @@ def warning(message: object, *_: object, **__: object) -> None:
     _told("warning", message)
 
 
+def last_words(message: str) -> None:
+    """Print a line on stderr of a program that ends; where nobody is there to read it, say nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        if MovingLine.shown is not None:
+            MovingLine.shown.clear()
+        print(f"fastnet: {message}", file=sys.stderr, flush=True)
+
+
 def _told(kind: str, message: object) -> None:
     if MovingLine.shown is not None:
         MovingLine.shown.clear()

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastnet.augmentation import Augment
 from fastnet.callbacks import Callback
-from fastnet.checkpoints import Checkpoint, checkpoints, prepare, read_newest
-from fastnet.driver.recording import decoded
+from fastnet.checkpoints import Checkpoint, describing, prepare, read_newest
+from fastnet.driver.recording import decoded, network_of, schedule_of
 from fastnet.driver.run import SETTINGS, Run
 from fastnet.driver.state import reopen
 from fastnet.errors import whole
@@ -91,11 +91,6 @@ def train(
         checkpoint = Checkpoint(checkpoint)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"checkpoint must be a fastnet.Checkpoint or a folder, got {checkpoint!r}")
-    if checkpoint is not None and checkpoints(checkpoint.folder):
-        raise ValueError(
-            f"checkpoint: {checkpoint.folder} holds checkpoints of a run already: go on with it by fastnet.resume, or "
-            "choose another folder"
-        )
     if checkpoint is not None:
         prepare(checkpoint.folder)
     return run.train(seed, checkpoint)
@@ -127,18 +122,25 @@ def resume(
     Returns the network and the History of the whole run. Raises DataError where there is no good checkpoint, where it
     is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
     """
+    if checkpoint is not None and not _same_folder(checkpoint.folder, folder):
+        prepare(checkpoint.folder)
+    more = whole("more_epochs", more_epochs) if more_epochs else 0
     values, arrays = read_newest(folder)
-    net = Network.from_description(values["network"], arrays["params"].nbytes)
-    net.class_names = values["class_names"]
-    settings, state = decoded(values["settings"], schedule), values["state"]
-    settings["time_limit"] = time_limit
-    if more_epochs:
-        settings["epochs"] += whole("more_epochs", more_epochs)
-        reopen(state)
+    with describing(folder):
+        net, settings = network_of(values, arrays), decoded(values["settings"])
+        settings = {name: settings[name] for name in SETTINGS}
+        settings["epochs"] += more
+        if more:
+            reopen(values["state"])
+    settings |= {"schedule": schedule_of(settings, schedule), "time_limit": time_limit}
     run = Run(
         net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
         progress=progress,
     )  # fmt: skip
     if checkpoint is None:
         checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
-    return net, run.train(None, checkpoint, (values, arrays))
+    return net, run.train(None, checkpoint, (values, arrays), is_longer=more > 0)
+
+
+def _same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -440,3 +440,116 @@ def test_a_checkpoint_is_plain(kept):
         assert {"params", "moments0", "moments1", "losses"} <= set(file.files)
     assert about["settings"]["epochs"] == 3
     assert about["state"]["history"]["epochs"][0]["epoch"] == 1
+
+
+def test_going_on_elsewhere_spares_the_checkpoints_of_other_runs(kept, digits, tmp_path):
+    other = tmp_path / "other"
+    fastnet.train(network(), *digits, epochs=5, checkpoint=fastnet.Checkpoint(other))
+    before = sorted(path.name for path in other.iterdir())
+    with pytest.raises(ValueError, match="holds checkpoints of a run already"):
+        fastnet.resume(kept, *digits, more_epochs=1, checkpoint=fastnet.Checkpoint(other))
+    assert sorted(path.name for path in other.iterdir()) == before
+
+
+def test_more_epochs_are_kept_at_once(kept, digits):
+    """Who asks for them need not ask again after a kill that came before the next checkpoint."""
+
+    def killed(net, epoch):
+        raise Cut
+
+    with pytest.raises(Cut):
+        fastnet.resume(kept, *digits, more_epochs=4, callbacks=[killed])
+    net, history = fastnet.resume(kept, *digits)
+    whole = network()
+    fastnet.train(whole, *digits, epochs=7, seed=5)
+    assert len(history) == 7
+    assert (net.params == whole.params).all()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), OSError(5, "Input/output error")])
+def test_what_fails_in_a_checkpoint_alone_does_not_end_the_run(digits, tmp_path, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(checkpoints, "_put", fails)
+    with pytest.warns(UserWarning, match="not written, training goes on"):
+        history = fastnet.train(network(), *digits, epochs=1, checkpoint=fastnet.Checkpoint(tmp_path))
+    assert len(history) == 1
+
+
+def test_checkpoints_that_are_moved_as_soon_as_they_are_there(digits, tmp_path, monkeypatch):
+    write = checkpoints.write
+
+    def moved(path, values, arrays):
+        write(path, values, arrays)
+        path.unlink()
+
+    monkeypatch.setattr(checkpoints, "write", moved)
+    assert len(fastnet.train(network(), *digits, epochs=2, checkpoint=fastnet.Checkpoint(tmp_path))) == 2
+
+
+def test_weights_that_a_callback_changed_are_not_changed_again(digits, tmp_path, monkeypatch):
+    def shrink(net, epoch):
+        net.params *= np.float32(0.9)
+
+    settings, whole, load = {"epochs": 3, "seed": 5}, network(), fastnet.engine.Stepper.load
+    fastnet.train(whole, *digits, callbacks=[shrink], **settings)
+
+    def interrupted(self):
+        load(self)
+        if self.rows_seen == 200:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(fastnet.engine.Stepper, "load", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.train(network(), *digits, callbacks=[shrink], checkpoint=fastnet.Checkpoint(tmp_path), **settings)
+    monkeypatch.undo()
+    net, _ = fastnet.resume(tmp_path, *digits, callbacks=[shrink])
+    assert (net.params == whole.params).all()
+
+
+def test_a_file_that_may_not_be_read_is_not_taken_for_a_damaged_one(kept, digits, monkeypatch):
+    def refuses(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoints, "Source", refuses)
+    with pytest.raises(DataError, match=r"step-000000000006.npz: cannot be read: Permission denied"):
+        fastnet.resume(kept, *digits)
+
+
+CHANGES = {
+    "no format": lambda values: values.pop("format"),
+    "format": lambda values: values.update(format="x"),
+    "little": lambda values: [values.pop(name) for name in ("state", "network", "settings", "data")],
+    "state": lambda values: values.update(state=None),
+    "generator": lambda values: values["state"]["random"].update(bit_generator="seed"),
+    "no generator": lambda values: values["state"]["random"].update(bit_generator="Nothing"),
+    "kind": lambda values: values["settings"].update(optimizer={"kind": "os.system"}),
+    "setting": lambda values: values["settings"].pop("l2"),
+    "history": lambda values: values["state"]["history"].update(epochs=[{}]),
+    "sizes": lambda values: values["network"].update(sizes=[70, 9]),
+    "watch": lambda values: values["state"].update(watch=7),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.filterwarnings("ignore:.*trying the checkpoint before it")
+def test_a_description_that_no_run_has_written(kept, digits, change, monkeypatch):
+    newest, *others = checkpoints.checkpoints(kept)
+    values, arrays = checkpoints.read(newest)
+    for path in others:
+        path.unlink()
+    CHANGES[change](values)
+    monkeypatch.setattr(checkpoints, "FORMAT", values.pop("format", None))
+    checkpoints.write(newest, values, arrays)
+    monkeypatch.undo()
+    with pytest.raises(DataError):
+        fastnet.resume(kept, *digits)
+
+
+def test_a_description_of_very_many_objects(kept, digits):
+    newest = checkpoints.checkpoints(kept)[0]
+    values, arrays = checkpoints.read(newest)
+    checkpoints.write(newest, {**values, "about": [[]] * 4_000_000}, arrays)
+    with pytest.raises(DataError, match="takes at least"):
+        checkpoints.read(newest)

@@ -48,7 +48,7 @@ OUTPUTS = ("--save", "net.npz", "--json", "run.json")
 def result():
     """The JSON file of a run, without times and names; and the weights that it saved."""
     about = json.loads(Path("run.json").read_text())
-    del about["saved"], about["data"]["name"]  # as seen from where the run ended
+    del about["saved"]  # as seen from where the run ended
     for epoch in about["epochs"]:
         del epoch["seconds"]
     return about, Network.load("net.npz").params.tobytes()
@@ -127,6 +127,48 @@ def test_another_file_may_be_asked_for(run):
     assert Path("other.npz").exists()
 
 
+def test_data_that_lie_elsewhere_now(run, place):
+    assert run(*BASE, "--epochs", 2, "--checkpoint", "kept")[0] == 0
+    (place / "set.npz").rename(place / "moved.npz")
+    assert run("train", "--resume", "kept", "--epochs", 1)[0] == 2
+    assert run("train", "--resume", "kept", "--epochs", 1, "--data", "moved.npz", "--json", "run.json")[0] == 0
+    about = json.loads(Path("run.json").read_text())
+    assert (len(about["epochs"]), about["data"]["name"]) == (3, "moved.npz")
+
+
+def test_a_run_that_goes_on_without_its_time_limit_says_so(run):
+    assert run(*BASE, "--epochs", 30, "--time-limit", "1e-9s", "--checkpoint", "kept")[0] == 0
+    out = run("train", "--resume", "kept")[1]
+    assert " of 30 epochs are done; it has no time\n    limit any more\n" in out
+
+
+@pytest.mark.parametrize("option", ["--save", "--json", "--log", "--checkpoint", "--resume", "--data"])
+def test_a_name_that_is_empty(run, option):
+    """As of a variable that is not set."""
+    expected = f"fastnet: error: {option}: expected a name or a value, got an empty one\n"
+    assert run("train", option, "") == (2, "", expected)
+
+
+@posix
+@pytest.mark.parametrize("keeping", ["--checkpoint", "--save"])
+def test_a_reader_that_ends_ends_the_run_and_it_is_kept(keeping):
+    command = [*BASE, "--epochs", "100000", keeping, "kept"]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "fastnet", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="."
+    )
+    for _ in range(6):  # three of them before the first epoch
+        program.stdout.readline()
+    program.stdout.close()
+    _, err = program.communicate(timeout=60)
+    assert program.returncode == 141
+    if keeping == "--checkpoint":
+        assert err == "fastnet: to go on: fastnet train --resume kept\n"
+        assert checkpoints.read_newest("kept")[0]["state"]["history"]["epochs"]
+    else:
+        assert err == "fastnet: the network reached is in kept, marked as unfinished\n"
+        assert Network.load("kept").unfinished
+
+
 def test_every_and_keep(run):
     assert run(*BASE, "--epochs", 7, "--checkpoint", "kept", "--every", 3)[0] == 0
     assert [int(path.stem[5:]) // 5 for path in checkpoints.checkpoints("kept")] == [7, 6, 3]
@@ -147,7 +189,7 @@ def test_what_is_refused(run, rng):
     refused(run, "expected a folder for checkpoints, got a file", *BASE, "--checkpoint", "set.npz")
     assert run(*BASE, "--epochs", 2, "--checkpoint", "kept")[0] == 0
     refused(run, "go on with --resume kept", *BASE, "--checkpoint", "kept")
-    for option in (("--data", "set.npz"), ("--lr", "1"), ("--seed", "3"), ("--checkpoint", "other")):
+    for option in (("--lr", "1"), ("--seed", "3"), ("--checkpoint", "other")):
         words = f"{option[0]} belongs to the run that --resume goes on with"
         assert refused(run, words, "train", "--resume", "kept", *option) == ""
     newest = checkpoints.checkpoints("kept")[0]

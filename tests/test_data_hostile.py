@@ -15,7 +15,7 @@ import pytest
 from data_makers import idx_bytes, images, labels, python2_array
 
 from fastnet.cli.main import main
-from fastnet.data import budget, convert, load_data, pictures, verify
+from fastnet.data import budget, convert, load_data, pictures, unpickler, verify
 from fastnet.data.arrays import BLOCK
 from fastnet.errors import DataError
 
@@ -184,6 +184,27 @@ def test_hdf5_with_very_many_chunks(path):
 def test_packed_pickles_of_many_small_objects(path, piece):
     path.write_bytes(gzip.compress(b"\x80\x04(" + piece * 300_000 + b"l."))
     refused(path, "takes at least 10 MB", 25 * MB, max_bytes=10 * MB)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 2999, 3000])
+@pytest.mark.parametrize("end", [0, 1])
+def test_where_an_escape_ends(n, end):
+    """It is found without walking back over all backslashes."""
+    text = b"ab" + b"\\" * n + b"x41c"
+    cut = unpickler._last_whole_escape(text, 2 + n + end)
+    assert cut <= 2 + n + end
+    assert text[:cut].decode("unicode_escape") + text[cut:].decode("unicode_escape") == text.decode("unicode_escape")
+
+
+def test_pngs_with_very_many_packed_texts(tmp_path):
+    """A folder of 65 kB each stands for 63 MB each that would be unpacked for nothing."""
+    pytest.importorskip("PIL")
+    text = b"a\0\0" + zlib.compress(bytes(1 << 20))
+    chunk = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    whole = png(8, 8, 0)
+    for i in range(20):
+        (tmp_path / f"{i}.png").write_bytes(whole[:33] + chunk * 63 + whole[33:])
+    refused(tmp_path, "unpacks so much", 100 * MB)
 
 
 def test_numbers_of_one_hash_cannot_slow_a_dict_down(path):

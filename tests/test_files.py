@@ -39,8 +39,8 @@ def interrupt_first(monkeypatch, owner, name, *, after):
     ("owner", "name", "after"),
     [
         (files.Path, "mkdir", True),
-        (files, "_remove", False),
-        (files, "_remove", True),
+        (files, "remove_tree", False),
+        (files, "remove_tree", True),
         (files.os, "replace", False),
         (files.os, "fsync", True),
     ],

@@ -2,6 +2,7 @@
 
 import _thread
 import pickle
+import signal
 import threading
 import time
 
@@ -234,6 +235,43 @@ def test_interrupt_keeps_the_weights():
     expected = MLPClassifier(**{**SMALL, "max_iter": 3}).fit(X, y)
     np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
     assert model.n_iter_ == 3
+
+
+def test_an_interrupted_lbfgs_keeps_the_last_iterate(monkeypatch):
+    """Not a point that was only tried on the way to the next one."""
+    from fastnet.sklearn import _lbfgs
+
+    evaluate, seen = _lbfgs.Objective.__call__, []
+
+    def interrupted(self, params):
+        seen.append(params.copy())
+        if len(seen) == 12:
+            raise KeyboardInterrupt
+        return evaluate(self, params)
+
+    iterates = []
+    model = MLPClassifier(solver="lbfgs", random_state=0, callbacks=lambda m: iterates.append(m.coefs_[0].copy()))
+    monkeypatch.setattr(_lbfgs.Objective, "__call__", interrupted)
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], iterates[-1])
+    assert model.n_iter_ == len(iterates)
+
+
+def test_an_interrupt_leaves_no_epoch_half_recorded(monkeypatch):
+    from fastnet.sklearn._stochastic import Fit
+
+    record = Fit._record_score
+
+    def interrupted(self, score):
+        if self.model.n_iter_ == 3:
+            signal.raise_signal(signal.SIGINT)
+        record(self, score)
+
+    monkeypatch.setattr(Fit, "_record_score", interrupted)
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        model = MLPClassifier(**SMALL, early_stopping=True).fit(X, y)
+    assert len(model.loss_curve_) == len(model.validation_scores_) == model.n_iter_ == 3
 
 
 def test_control_c_ends_a_fit():

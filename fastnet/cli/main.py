@@ -12,7 +12,7 @@ import warnings
 from fastnet import __version__, terminal
 from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train
 from fastnet.cli.parser import Parser
-from fastnet.cli.signals import ENDED, Terminated, first_raises, leave
+from fastnet.cli.signals import ENDED, WORDS, Terminated, ended_by_signals, leave
 from fastnet.errors import NonFiniteLossError, UsageError
 
 VERBS = (train, evaluate, predict, report, export, recipe, data, bench, info)
@@ -36,10 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
-    with first_raises():
+    with ended_by_signals(is_process=argv is None):
         code = _exit_code(sys.argv[1:] if argv is None else argv)
-    if argv is None and code in ENDED:
-        leave(code)
+        if argv is None and code in ENDED:
+            leave(code)
     return code
 
 
@@ -60,9 +60,10 @@ def _exit_code(argv: list[str]) -> int:
     except (UsageError, ValueError) as error:
         return _fail(2, str(error))
     except KeyboardInterrupt:
-        return _fail(130, "interrupted")
+        terminal.last_words(WORDS[True])
+        return 130
     except Terminated as end:
-        print("fastnet: terminated", file=sys.stderr)
+        terminal.last_words(WORDS[False])
         return end.code
 
 

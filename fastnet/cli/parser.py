@@ -43,6 +43,9 @@ class Parser(argparse.ArgumentParser):
         args, unknown = self.parse_known_args(argv)
         typed = {word.partition("=")[0] for word in words}
         args.given = tuple(action.dest for action in parser._actions if typed & set(action.option_strings))
+        for name in args.given:
+            if getattr(args, name) == "":  # of a variable that is not set, as in --save "$FILE"
+                raise UsageError(f"--{name.replace('_', '-')}: expected a name or a value, got an empty one")
         if unknown:
             word = unknown[0].partition("=")[0]
             if not word.startswith("-"):

@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
+from fastnet import terminal
+
 ENDED = (129, 130, 143)  # exit codes after SIGHUP, Ctrl-C and SIGTERM
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+WORDS = ("terminated", "error: interrupted")
 PATIENCE = 1.0  # seconds that a compiler may go on
 AGAIN = 0.05  # seconds after which a signal that raised in vain is sent again
 
@@ -24,11 +27,26 @@ class Terminated(SystemExit):
     code: int
 
 
-@contextlib.contextmanager
-def first_raises() -> Iterator[None]:
-    """The first signal raises, so that what is worth keeping is kept; a second one ends the process at once.
+_worth = [0]  # how many blocks of `raising` are open
 
-    A signal that is ignored, as SIGHUP under nohup, stays so.
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """A block in which there is something to keep: the first signal raises."""
+    _worth[0] += 1
+    try:
+        yield
+    finally:
+        _worth[0] -= 1
+
+
+@contextlib.contextmanager
+def ended_by_signals(is_process: bool) -> Iterator[None]:
+    """Signals end the process at once; within `raising` the first one raises, and a second one ends it.
+
+    To raise while a module is imported may leave that half done, or a lock of the import held. is_process : False for
+    a call within another program, where the first signal always raises. A signal that is ignored, as SIGHUP under
+    nohup, stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -38,6 +56,9 @@ def first_raises() -> Iterator[None]:
     def arrived(number: int, frame: object) -> None:
         seen.append(number)
         if len(seen) > 1:
+            leave(128 + number)
+        if is_process and not _worth[0]:
+            terminal.last_words(WORDS[number == signal.SIGINT])
             leave(128 + number)
         sys.unraisablehook = unraised
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
@@ -98,7 +119,7 @@ def _watch(signals: socket.socket, seen: list[int]) -> None:
         while not seen and not (time.monotonic() > end and _is_compiling()):
             time.sleep(0.05)
         if not seen:
-            print("fastnet: ended while kernels were compiled", file=sys.stderr)
+            terminal.last_words("ended while kernels were compiled")
             leave(128 + number[0])
 
 

@@ -3,13 +3,13 @@
 import argparse
 import os
 import shlex
-import sys
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
-from fastnet.cli import files, loading, matching, results
+from fastnet.cli import files, loading, matching, results, signals
 from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_output, divide
 from fastnet.cli.settings import add_settings
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 COMMAND = "fastnet train"  # notes in a checkpoint who made the run
 # Options that may come with --resume: all others belong to the run.
-WITH_RESUME = ("resume", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS)
+WITH_RESUME = (
+    "resume", "data", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS,
+)  # fmt: skip
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -96,27 +98,34 @@ def run(args: argparse.Namespace) -> int:
 
 def go_on(args: argparse.Namespace) -> int:
     """Go on with the run of --resume."""
-    from fastnet.checkpoints import read_newest
-    from fastnet.network import Network
+    from fastnet.checkpoints import describing, read_newest
+    from fastnet.driver.recording import network_of
     from fastnet.training import resume
 
     refused = sorted(set(args.given) - set(WITH_RESUME))
     if refused:
         raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
-    values, arrays = read_newest(args.resume)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `resume` reads it again, and warns
+        values, arrays = read_newest(args.resume)
     if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
         raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
-    stored = argparse.Namespace(**values["about"] | {name: getattr(args, name) for name in args.given})
-    stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
     more = args.epochs if "epochs" in args.given else 0
-    stored.epochs = values["settings"]["epochs"] + more
-    history = values["state"]["history"]
+    with describing(args.resume):
+        network = network_of(values, arrays)
+        stored = argparse.Namespace(**vars(args) | values["about"] | {name: getattr(args, name) for name in args.given})
+        stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
+        stored.epochs = values["settings"]["epochs"] + more
+        if "data" in args.given:
+            stored.source = args.data
+        done, stopped = len(values["state"]["history"]["epochs"]), values["state"]["history"]["stopped"]
     if not args.quiet:
-        print(progress_so_far(args.resume, len(history["epochs"]), stored.epochs, history["stopped"], more), flush=True)
+        unlimited = values["settings"]["time_limit"] is not None and args.time_limit is None
+        print(progress_so_far(args.resume, done, stored.epochs, stopped, more, unlimited), flush=True)
     task, logs = prepare(stored)
     if "--log" in logs:
-        logs["--log"].cut(len(history["epochs"]))
-    network, rows = Network.from_description(values["network"], arrays["params"].nbytes), task.rows
+        logs["--log"].cut(done)
+    rows = task.rows
     progress: Any = False
     if not args.quiet:
         progress = settings.make_progress(stored, network, len(rows.train), rows.kind)
@@ -134,11 +143,12 @@ def go_on(args: argparse.Namespace) -> int:
     return finish(task, network, whole_run, logs, checkpoint)
 
 
-def progress_so_far(folder: str, done: int, epochs: int, stopped: str | None, more: int) -> str:
-    """A line on where a run is."""
+def progress_so_far(folder: str, done: int, epochs: int, stopped: str | None, more: int, unlimited: bool) -> str:
+    """A line on where a run is. unlimited : it had a time limit, and goes on without one."""
     if not more and (done == epochs or stopped in ("patience", "callback")):
         return f"the run in {folder} is finished, after {done} epochs; --epochs MORE adds some"
-    return f"going on with the run in {folder}, of which {done} of {epochs} epochs are done"
+    so_far = f"going on with the run in {folder}, of which {done} of {epochs} epochs are done"
+    return terminal.fold(f"{so_far}; it has no time limit any more") if unlimited else so_far
 
 
 def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
@@ -155,6 +165,7 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     if args.backend == "numba":
         loading.warm_up()
     data, test_set = loading.load_training(args.source, args.max_bytes)
+    data = replace(data, name=args.data or data.name)
     loading.require_labels(data)
     if data_decides:
         args.output = choose_output(data, args.quiet)
@@ -199,17 +210,20 @@ def kept_when_interrupted(
     import numpy as np
 
     from fastnet.checkpoints import checkpoints
+    from fastnet.driver.loop import ENDS
 
     before = np.zeros(0) if network is None else network.params.copy()
     try:
-        return train()
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        if checkpoint is not None and not checkpoint.failed and checkpoints(args.checkpoint):
-            print(f"fastnet: to go on: fastnet train --resume {shlex.quote(args.checkpoint)}", file=sys.stderr)
-        elif args.save and network is not None and not np.array_equal(before, network.params):
+        with signals.raising():
+            return train()
+    except (*ENDS, MemoryError):
+        if checkpoint is not None and checkpoints(args.checkpoint):
+            terminal.last_words(f"to go on: fastnet train --resume {shlex.quote(args.checkpoint)}")
+        kept = checkpoint is not None and not checkpoint.failed
+        if args.save and not kept and network is not None and not np.array_equal(before, network.params):
             network.unfinished = True
             if files.written("--save", args.save, network.save):
-                print(f"fastnet: the network reached is in {args.save}, marked as unfinished", file=sys.stderr)
+                terminal.last_words(f"the network reached is in {args.save}, marked as unfinished")
         raise
 
 

@@ -6,6 +6,7 @@ transparent pixels.
 """
 
 import os
+import re
 import warnings
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from fastnet.data.source import PIECE, Source, data_error
 from fastnet.errors import warn
 
 LARGEST = 1 << 24  # pixels of one picture
+TEXTS, LONGEST_TEXT = 8, 1 << 20  # packed texts that any PNG may have; bytes of each that Pillow unpacks
 DECODED = 14  # bytes for a pixel: its JPEG coefficients, its colours, and those of the picture turned
 # What files begin with, and the parts of Pillow that read them. Image.open would warn of large ones by itself.
 PLUGINS = {b"\x89P": "PngImagePlugin.PngImageFile", b"\xff\xd8": "JpegImagePlugin.JpegImageFile"}
@@ -135,7 +137,7 @@ class _Reader:
                     if pixels > LARGEST:
                         raise ValueError(f"expected at most {LARGEST} pixels, got {image.width}x{image.height}")
                     self.budget.take(n * pixels)
-                    self.budget.unpack(pixels * max(6, 2 * _scans(path, image.format)))
+                    self.budget.unpack(pixels * max(6, 2 * _scans(path, image.format)) + _texts(path, image.format))
                     with self.budget.lent(DECODED * pixels):
                         self.turned(image, in_place=True)
                         return self._levels(image)
@@ -191,6 +193,15 @@ def _scans(path: Path, kind: str) -> int:
         return 1
     with open(path, "rb") as file:
         return sum(piece.count(b"\xff\xda") for piece in iter(lambda: file.read(PIECE), b""))
+
+
+def _texts(path: Path, kind: str) -> int:
+    """Bytes that the packed texts of a PNG may become, where there are more of them than pictures ever have."""
+    if kind != "PNG":
+        return 0
+    with open(path, "rb") as file:
+        found = sum(len(re.findall(b"zTXt|iTXt", piece)) for piece in iter(lambda: file.read(PIECE), b""))
+    return LONGEST_TEXT * max(0, found - TEXTS)
 
 
 def _size(picture: np.ndarray) -> str:

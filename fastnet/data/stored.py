@@ -50,6 +50,15 @@ class Stored:
         """Something of this length that is no array and is never read; only its name is of use."""
         return cls((length,), np.dtype(object), lambda: iter(()))
 
+    def read(self, budget: Budget) -> np.ndarray:
+        """All of it, in the type that it is stored in."""
+        budget.take(self.nbytes)
+        whole, start = np.empty(self.shape, self.dtype), 0
+        for block in self.blocks():
+            whole[start : start + len(block)] = block
+            start += len(block)
+        return whole
+
     @property
     def nbytes(self) -> int:
         """The bytes of the array, whatever its shape claims."""

@@ -249,10 +249,7 @@ def _last_whole_escape(text: bytes, end: int) -> int:
     backslash = text.rfind(b"\\", 0, end)
     if backslash < 0:
         return end
-    run = backslash
-    while run > 0 and text[run - 1 : run] == b"\\":
-        run -= 1
-    if (backslash - run) % 2:  # the second of a pair
+    if (backslash + 1 - len(text[: backslash + 1].rstrip(b"\\"))) % 2 == 0:  # the second of a pair
         return end
     length = 4 if text[backslash + 1 : backslash + 2] == b"x" else 2
     return end if backslash + length <= end else backslash

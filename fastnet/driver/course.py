@@ -11,7 +11,7 @@ from fastnet import functions as f
 from fastnet.checkpoints import Keeper
 from fastnet.divergence import Watch
 from fastnet.driver.batches import Batches
-from fastnet.driver.loop import Guide, Loop
+from fastnet.driver.loop import ENDS, Guide, Loop
 from fastnet.driver.state import state_of
 from fastnet.driver.steering import Steering
 from fastnet.errors import NonFiniteLossError
@@ -53,8 +53,13 @@ class Course(Guide):
         self.step_callbacks = [call for call in steering.callbacks if getattr(call, "every", None) is not None]
         self.shows_steps = hasattr(progress, "steps")
 
-    def run(self) -> History:
-        """Train, and leave the network with its last weights, or with its best where somebody waits for better ones."""
+    def run(self, keeps_first: bool = False) -> History:
+        """Train, and leave the network with its last weights, or with its best where somebody waits for better ones.
+
+        keeps_first : keep the state before, because the settings are others than those of the last checkpoint.
+        """
+        if keeps_first:
+            self._save()
         if self.steering.time_limit is not None:
             self.deadline = time.monotonic() + self.steering.time_limit
         try:
@@ -62,7 +67,7 @@ class Course(Guide):
                 self._end_with(self.history[-1])
             if self.history.stopped is None:
                 self.loop.run(self.steering.epochs - len(self.history))
-        except (KeyboardInterrupt, SystemExit):
+        except ENDS:
             if not self.loop.shield.torn:
                 self._save_within()
             raise
@@ -114,8 +119,8 @@ class Course(Guide):
         if self.shows_steps:
             rows = int(self.batches.counts[: len(losses)].sum())
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
-        if self.step_callbacks and self._called_within(losses):
-            self.history.stopped = "callback"
+        if self.step_callbacks:
+            self._call_within(losses)
         self.owed = None
         if self.history.stopped is None and time.monotonic() >= self.deadline:
             self._save_within()  # as it would be without a limit: who goes on with the run goes on within this epoch
@@ -140,8 +145,7 @@ class Course(Guide):
         """Tell of an epoch that is recorded, and keep the state; returns whether the run ends with it."""
         if self.progress:
             self.progress.epoch(record)
-        if self._called(lambda callback: callback(self.net, record), self.steering.callbacks):
-            self.history.stopped = self.history.stopped or "callback"
+        self._call(lambda callback: callback(self.net, record), self.steering.callbacks)
         self.owed = None
         ended = self.history.stopped is not None
         if self._is_due(record.epoch, ended):
@@ -181,30 +185,33 @@ class Course(Guide):
         elif self.stopper and self.stopper.is_over:
             self.history.stopped = self.history.stopped or "patience"
 
-    def _called_within(self, losses: np.ndarray) -> bool:
-        """Call the callbacks whose turn it is between steps; returns whether one wants to stop."""
+    def _call_within(self, losses: np.ndarray) -> None:
+        """Call the callbacks whose turn it is between steps."""
         due = [callback for callback in self.step_callbacks if self.done % callback.every == 0]
         if not due:
-            return False
+            return
         self.stepper.store()
         lr, sums = float(self.lr[len(losses) - 1]), losses.sum(axis=1)
 
         def call(callback: Any) -> Any:
             return callback.step(self.net, Step(self.done, self.epoch, float(sums[-callback.every :].mean()), lr))
 
-        return self._called(call, due)
+        self._call(call, due)
 
-    def _called(self, call: Callable[[Any], Any], callbacks: Any) -> bool:
-        """Call them all, let the kernels see changed weights, and say whether one wants to stop."""
+    def _call(self, call: Callable[[Any], Any], callbacks: Any) -> None:
+        """Call them all, let the kernels see changed weights, and stop the run if one wants that."""
         if not callbacks:
-            return False
+            return
         before = self.net.params.copy()
         answers = [call(callback) for callback in callbacks]
-        if not np.array_equal(before, self.net.params):
-            self.stepper.load()
-            if np.isfinite(self.net.params).all():
-                self.finite[:] = self.net.params
-        return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+        with self.loop.shield:  # weights that changed are not taken while the callbacks are still owed
+            if not np.array_equal(before, self.net.params):
+                self.stepper.load()
+                if np.isfinite(self.net.params).all():
+                    self.finite[:] = self.net.params
+            self.owed = None
+            if any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers):
+                self.history.stopped = self.history.stopped or "callback"
 
     def _save_within(self) -> None:
         """Keep the state between two steps. At the end of an epoch, network and moments are stored already."""

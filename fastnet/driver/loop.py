@@ -46,6 +46,10 @@ class Guide(ABC):
         """Called after an epoch with its losses and the seconds of its steps; returns whether to end the run."""
 
 
+# What ends a run from outside: signals, and a terminal or pipe for its progress that is gone.
+ENDS = (KeyboardInterrupt, SystemExit, OSError)
+
+
 class Loop:
     """Epochs of steps.
 
@@ -61,12 +65,12 @@ class Loop:
     def run(self, epochs: int) -> bool:
         """Train ``epochs`` epochs at most; returns whether the guide ended the run.
 
-        When Ctrl-C or SystemExit ends it, the weights and moments reached are stored; else that is up to the guide.
+        When one of ENDS ends it, the weights and moments reached are stored; else that is up to the guide.
         """
         try:
             with self.shield.installed():
                 return any(self._epoch() for _ in range(epochs))
-        except (KeyboardInterrupt, SystemExit):
+        except ENDS:
             self.stepper.store()
             raise
 

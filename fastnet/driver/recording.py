@@ -8,6 +8,7 @@ import numpy as np
 from fastnet import optimizers, schedules
 from fastnet.augmentation import Augment
 from fastnet.errors import DataError
+from fastnet.network import Network
 
 KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -36,16 +37,28 @@ def _encoded(value: Any) -> Any:
     return [_encoded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def decoded(settings: dict[str, Any], schedule: Any) -> dict[str, Any]:
-    """What `encoded` gave, as settings again. ``schedule`` : the function, where the run has one."""
-    found = {name: _decoded(value) for name, value in settings.items()}
-    if found["schedule"] == FUNCTION:
-        if schedule is None:
+def decoded(settings: dict[str, Any]) -> dict[str, Any]:
+    """What `encoded` gave, as settings again."""
+    return {name: _decoded(value) for name, value in settings.items()}
+
+
+def network_of(values: dict[str, Any], arrays: dict[str, np.ndarray]) -> Network:
+    """The network of a checkpoint, with the weights that it had then."""
+    net = Network.from_description(values["network"], arrays["params"].nbytes)
+    net.class_names = values["class_names"]
+    net.params[:] = arrays["params"]
+    return net
+
+
+def schedule_of(settings: dict[str, Any], given: Any) -> Any:
+    """The schedule of decoded settings; ``given`` is the function, where the run has one."""
+    if settings["schedule"] == FUNCTION:
+        if given is None:
             raise DataError("the schedule of this run is a function, which no file holds: pass schedule= again")
-        found["schedule"] = schedule
-    elif schedule is not None:
+        return given
+    if given is not None:
         raise ValueError(f"schedule must be left out: this run goes on with its own, {settings['schedule']!r}")
-    return found
+    return settings["schedule"]
 
 
 def _decoded(value: Any) -> Any:

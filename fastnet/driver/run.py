@@ -13,7 +13,7 @@ from fastnet import flops
 from fastnet import functions as f
 from fastnet.augmentation import Augment, parse
 from fastnet.backends import Backend
-from fastnet.checkpoints import Checkpoint, Keeper
+from fastnet.checkpoints import Checkpoint, Keeper, describing
 from fastnet.data.arrays import check_rows
 from fastnet.driver.batches import Batches
 from fastnet.driver.course import Course
@@ -76,9 +76,16 @@ class Run:
         self.held_out = None if validation is None else _held_out(net, validation, self.loss)
 
     def train(
-        self, seed: Any, checkpoint: Checkpoint | None = None, state: tuple[dict[str, Any], Arrays] | None = None
+        self,
+        seed: Any,
+        checkpoint: Checkpoint | None = None,
+        state: tuple[dict[str, Any], Arrays] | None = None,
+        is_longer: bool = False,
     ) -> History:
-        """Train from ``seed``; or from ``state``, what a checkpoint of the same run holds: (values, arrays)."""
+        """Train from ``seed``; or from ``state``, what a checkpoint of the same run holds: (values, arrays).
+
+        is_longer : the run has more epochs now than that checkpoint says.
+        """
         values = None if state is None else state[0]
         with _reported_compilation(self.progress, self.settings["backend"]):
             compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads)
@@ -90,9 +97,10 @@ class Run:
             keeper = self._keeper(checkpoint, values)
             course = self._course(compute, rng, keeper)
             if state is not None:
-                restore(course, state[0]["state"], state[1])
+                with describing("the checkpoint"):
+                    restore(course, state[0]["state"], state[1])
             try:
-                history = course.run()
+                history = course.run(keeps_first=is_longer)
             finally:
                 if self.progress:
                     self.progress.end()
@@ -158,8 +166,11 @@ def progress_of(
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:
-    """A generator with a bit generator of that state's kind."""
-    return np.random.Generator(getattr(np.random, state["bit_generator"])())
+    """A generator with a bit generator of that state's kind, which numpy.random must have."""
+    kind = getattr(np.random, str(state["bit_generator"]), None)
+    if not (isinstance(kind, type) and issubclass(kind, np.random.BitGenerator)):
+        raise DataError(f"expected the state of a bit generator of numpy.random, got one of {kind!r}")
+    return np.random.Generator(kind())
 
 
 def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None:

@@ -22,13 +22,16 @@ def fit_lbfgs(model: Any, net: Net, data: Data, validation_data: Data | None, en
     options = {"maxfun": model.max_fun, "maxiter": model.max_iter, "gtol": model.tol}
     ends.begin()
     try:
-        with threadpool_limits(
-            1, "blas"
-        ):  # the BLAS threads of SciPy's steps spin on the cores that the gradient needs
+        # The BLAS threads of SciPy's steps would spin on the cores that the gradient needs.
+        with threadpool_limits(1, "blas"):
             result = scipy.optimize.minimize(
                 objective, net.params.copy(), method="L-BFGS-B", jac=True, options=options, callback=iterations.end
             )
     except _Stopped:
+        return
+    except KeyboardInterrupt:
+        net.params[:] = iterations.params  # the objective leaves points that a search along a line only tried
+        warnings.warn("Training interrupted by user.", stacklevel=2)
         return
     net.params[:] = result.x
     model.loss_ = float(result.fun)
@@ -70,6 +73,7 @@ class _Iterations:
 
     def __init__(self, model: Any, net: Net, objective: Objective, validation_data: Data | None, ends: EpochEnds):
         self._model, self._net, self._objective, self._ends = model, net, objective, ends
+        self.params = net.params.copy()
         self._validation = None if validation_data is None else Validation(model, net, validation_data)
         model.validation_loss_curve_ = None if validation_data is None else []
         model.n_iter_ = 0
@@ -78,6 +82,7 @@ class _Iterations:
         """Called with the point that an iteration arrived at, which is where the objective was evaluated last."""
         model = self._model
         self._net.params[:] = params
+        self.params = params.copy()
         model.n_iter_ += 1
         model.loss_ = self._objective.loss
         if model.verbose:

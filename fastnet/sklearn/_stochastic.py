@@ -38,9 +38,8 @@ def fit_stochastic(
     validation = None if validation_data is None else Validation(model, net, validation_data)
     model._start_records(validation is not None)
     fit = Fit(model, net, data, rows, validation, ends)
-    loop = Loop(fit.stepper, fit.batches, fit)
     try:
-        stopped = loop.run(1 if incremental else model.max_iter)
+        stopped = fit.loop.run(1 if incremental else model.max_iter)
         if model.n_iter_ == model.max_iter and not (stopped or incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the optimization hasn't "
@@ -71,7 +70,7 @@ class Fit(Guide):
         self.best_params = net.params.copy() if model.early_stopping and not model.loss_curve_ else None
         self.batches = Batches(len(rows), _batch_size(model.batch_size, len(rows)), data.weight)
         self.reported, self.stepper = Reported(net, data), self._stepper(data)
-        self._in_order = np.arange(len(rows))
+        self.loop, self._in_order = Loop(self.stepper, self.batches, self), np.arange(len(rows))
 
     def _stepper(self, data: Data) -> Any:
         model = self.model
@@ -111,10 +110,16 @@ class Fit(Guide):
         self.optimizer.advance(steps)
 
     def end_epoch(self, losses: np.ndarray, seconds: float) -> bool:
-        self._record(self.reported.of(losses, self.batches))
+        reported = self.reported.of(losses, self.batches)
+        if self.validation is not None or self.ends.needs_weights:
+            self.stepper.store()
+        measured = None if self.validation is None else self.validation.measure()
+        with self.loop.shield:
+            self._record(reported, measured)
         return self._stops()
 
-    def _record(self, losses: np.ndarray) -> None:
+    def _record(self, losses: np.ndarray, measured: tuple[Any, float] | None) -> None:
+        """All that an epoch adds; ``measured`` is (score, loss) on the validation rows."""
         model = self.model
         model.n_iter_ += 1
         model.t_ += len(self.order)
@@ -123,13 +128,10 @@ class Fit(Guide):
         model.loss_curve_.append(model.loss_)
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
-        if self.validation is not None or self.ends.needs_weights:
-            self.stepper.store()
-        if self.validation is not None:
-            score, loss = self.validation.measure()
-            model.validation_loss_curve_.append(loss)
-        if model.early_stopping:
-            self._record_score(score)
+        if measured is not None:
+            model.validation_loss_curve_.append(measured[1])
+        if measured is not None and model.early_stopping:
+            self._record_score(measured[0])
         else:
             self._record_loss()
 

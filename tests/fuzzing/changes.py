@@ -50,7 +50,7 @@ def gzipped(rng: random.Random, data: bytes) -> bytes:
         return gzip.compress(data) + _gzipped_zeros(BLOCK) * rng.choice([1, 4, 20, 100])
     if kind < 0.3:
         piece = data[-rng.randint(1, 40) :]
-        return gzip.compress(data + piece * rng.choice([10, 10_000, 1_000_000 // len(piece)]))
+        return gzip.compress(data + piece * rng.choice([10, 10_000, 1_000_000 // max(1, len(piece))]))
     return gzip.compress(gzip.compress(data) if kind < 0.33 else data)
 
 
