@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from fastnet.augmentation import Augment
 from fastnet.callbacks import Callback
 from fastnet.checkpoints import Checkpoint, describing, prepare, read_newest
 from fastnet.driver.recording import decoded, network_of, schedule_of
-from fastnet.driver.run import SETTINGS, Run
+from fastnet.driver.run import SETTINGS, Run, settled
 from fastnet.driver.state import reopen
 from fastnet.errors import whole
 from fastnet.hints import hinted
@@ -133,6 +135,8 @@ def resume(
         if more:
             reopen(values["state"])
     settings |= {"schedule": schedule_of(settings, schedule), "time_limit": time_limit}
+    with describing(folder):
+        settled(net, settings, np.shape(X)[1:], validation is not None)
     run = Run(
         net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
         progress=progress,

@@ -21,11 +21,34 @@ from fastnet.driver.fingerprint import fingerprint
 from fastnet.driver.recording import encoded
 from fastnet.driver.state import Arrays, restore
 from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
-from fastnet.driver.weights import row_weights
+from fastnet.driver.weights import class_weights, row_weights
 from fastnet.errors import DataError, DivergenceWarning, one_of, warn, whole
 from fastnet.history import History
 from fastnet.network import Network, check_pair
 from fastnet.progress import Progress
+
+
+def settled(
+    net: Network, settings: dict[str, Any], shape: tuple[int, ...], is_validated: bool, callbacks: Any = ()
+) -> tuple[str, Steering, dict[str, Any]]:
+    """(loss, what steers the course, the settings of the stepper) of a run on rows of X of this shape, checked."""
+    loss = check_pair(net, settings["loss"])
+    steering = Steering(
+        measured=measures(net, is_validated, settings["evaluate_train"]), callbacks=callbacks,
+        **{name: settings[name] for name in STEERING},
+    )  # fmt: skip
+    one_of("backend", settings["backend"], ("numba", "reference"))
+    whole("batch_size", settings["batch_size"])
+    if settings["class_weight"] is not None:
+        class_weights(np.arange(max(2, net.sizes[-1])), max(2, net.sizes[-1]), settings["class_weight"])
+    task = {
+        "rule": steering.optimizer.rule,
+        "dropout": dropout_rates(settings["dropout"], len(net.sizes) - 2),
+        "max_norm": norm_limit(settings["clip_norm"]),
+        "smoothing": smoothing_for(loss, settings["label_smoothing"]),
+        "augment": _augment(settings["augment"], shape, net.sizes[0]),
+    }
+    return loss, steering, task
 
 
 class Run:
@@ -38,32 +61,15 @@ class Run:
         self, net: Network, X: Any, y: Any, settings: dict[str, Any], *, validation: Any, sample_weight: Any,
         threads: Any, callbacks: Any, progress: Any,
     ):  # fmt: skip
-        self.net, self.settings, self.progress = net, settings, progress
-        self.loss = check_pair(net, settings["loss"])
-        self.steering = Steering(
-            measured=measures(net, validation is not None, settings["evaluate_train"]), callbacks=callbacks,
-            **{name: settings[name] for name in STEERING},
-        )  # fmt: skip
+        self.net, self.progress = net, progress
+        self.loss, self.steering, self.task = settled(net, settings, np.shape(X)[1:], validation is not None, callbacks)
         self.threads = None if threads is None else whole("threads", threads)
-        self.task = self._task(np.shape(X)[1:])
         self.settings = settings | {name: self.task[name] for name in ("dropout", "augment")}
         self._take(X, y, validation, sample_weight)
-        self.batches = Batches(len(self.X), whole("batch_size", settings["batch_size"]), self.weight)
+        self.batches = Batches(len(self.X), int(settings["batch_size"]), self.weight)
         if progress is True:
             epochs, rows = self.steering.epochs, len(self.X)
             self.progress = progress_of(net, epochs, rows, backend=settings["backend"], threads=threads)
-
-    def _task(self, shape: tuple[int, ...]) -> dict[str, Any]:
-        """The settings of the stepper; X has rows of this shape."""
-        settings, net = self.settings, self.net
-        one_of("backend", settings["backend"], ("numba", "reference"))
-        return {
-            "rule": self.steering.optimizer.rule,
-            "dropout": dropout_rates(settings["dropout"], len(net.sizes) - 2),
-            "max_norm": norm_limit(settings["clip_norm"]),
-            "smoothing": smoothing_for(self.loss, settings["label_smoothing"]),
-            "augment": _augment(settings["augment"], shape, net.sizes[0]),
-        }
 
     def _take(self, X: Any, y: Any, validation: Any, sample_weight: Any) -> None:
         """Check the data."""
@@ -89,10 +95,12 @@ class Run:
         values = None if state is None else state[0]
         with _reported_compilation(self.progress, self.settings["backend"]):
             compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads)
-            rng = np.random.default_rng(seed) if values is None else _generator(values["state"]["random"])
             if values is not None:
-                self.task["seed"] = values["task_seed"]
-            elif self.task["augment"] or np.any(self.task["dropout"]):
+                with describing("the checkpoint"):
+                    rng, self.task["seed"] = _generator(values["state"]["random"]), values["task_seed"]
+            else:
+                rng = np.random.default_rng(seed)
+            if values is None and (self.task["augment"] or np.any(self.task["dropout"])):
                 self.task["seed"] = int(rng.integers(2**31))
             keeper = self._keeper(checkpoint, values)
             course = self._course(compute, rng, keeper)

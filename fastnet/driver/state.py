@@ -46,18 +46,30 @@ def restore(course: "Course", values: dict[str, Any], arrays: Arrays) -> None:
     for i, moment in enumerate(stepper.moments):
         moment[:] = arrays[f"moments{i}"]
     stepper.load()
-    stepper.rows_seen = values["rows_seen"]
-    vars(course.history).update(history, epochs=[Epoch(**epoch) for epoch in history["epochs"]])
-    course.before, course.drops, course.owed = values["before"], values["drops"], values["owed"]
+    stepper.rows_seen = int(values["rows_seen"])
+    vars(course.history).update(
+        {name: history[name] for name in vars(course.history)}, epochs=[_epoch(epoch) for epoch in history["epochs"]]
+    )
+    course.before, course.drops, course.owed = int(values["before"]), int(values["drops"]), values["owed"]
     course.rng_state = values["random"]
     course.rng.bit_generator.state = course.rng_state
     for counter, counts in ((course.stopper, values["stopper"]), (course.dropper, values["dropper"])):
         if counter is not None:
-            counter.best, counter.waited = counts
-    vars(course.watch).update(values["watch"])
-    course.best = arrays.get("best")
-    loop.step, loop.seconds = values["step"], values["seconds"]
+            best, waited = counts
+            counter.best, counter.waited = float(best), int(waited)
+    for name, value in vars(course.watch).items():
+        setattr(course.watch, name, type(value)(values["watch"][name]))
+    if "best" in arrays:
+        course.best = course.net.params.copy()
+        course.best[:] = arrays["best"]
+    loop.step, loop.seconds = int(values["step"]), float(values["seconds"])
     loop.losses[: loop.step] = arrays["losses"]
+
+
+def _epoch(fields: dict[str, Any]) -> Epoch:
+    if not all(value is None or isinstance(value, int | float) for value in fields.values()):
+        raise TypeError(f"an epoch is {fields!r:.60}")
+    return Epoch(**fields)
 
 
 def reopen(values: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ def row_weights(y: np.ndarray, k: int, class_weight: Any, sample_weight: Any, dt
     weight = np.ones(len(y)) if sample_weight is None else _check_sample_weight(sample_weight, len(y))
     if class_weight is not None:
         labels = _labels(y)
-        weight = weight * _class_weights(labels, max(2, k), class_weight)[labels]
+        weight = weight * class_weights(labels, max(2, k), class_weight)[labels]
     if not weight.any():
         raise ValueError("the weights of all rows are zero: at least one must not be")
     return (weight / weight.mean()).astype(dtype)  # losses are weighted means: the size does not matter but to dtype
@@ -46,7 +46,7 @@ def _check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:
     return weight
 
 
-def _class_weights(y: np.ndarray, k: int, class_weight: Any) -> np.ndarray:
+def class_weights(y: np.ndarray, k: int, class_weight: Any) -> np.ndarray:
     """The weight (k,) of each class."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import Network, checkpoints
+from fastnet import Network
 from fastnet.data import Dataset, load_data, verify
 from fuzzing import arrays, images, kept, networks, pickles, tables, trees
 from fuzzing.changes import damaged
@@ -78,7 +78,7 @@ FORMATS = {
     "picture": Format(images.picture, check_sets, package="PIL"),
     "picture-folder": Format(images.picture_folder, check_sets, ".", "PIL"),
     "network": Format(networks.network, check_network),
-    "checkpoint": Format(kept.checkpoint, checkpoints.read),
+    "checkpoint": Format(kept.checkpoint, kept.gone_on_with),
 }
 
 
