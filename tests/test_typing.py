@@ -82,9 +82,9 @@ print([epoch.loss for epoch in history], history.stopped)
 """
 PROGRAMS = {"driver": DRIVER, "estimator": ESTIMATOR, "callback": CALLBACK}
 WRONG = {
-    "driver": ("epochs=9", 'epochs="9"', '"epochs" to "train" has incompatible type "str"'),
+    "driver": ("epochs=9", 'epochs="9"', '"epochs" to "train" has incompatible type'),
     "estimator": ('solver="lbfgs"', 'solver="newton"', '"solver" to "MLPRegressor" has incompatible type'),
-    "callback": ("callbacks=Watch(0.9)", "callbacks=Watch", '"callbacks" to "train" has incompatible type "type[Watch]"'),
+    "callback": ("callbacks=Watch(0.9)", "callbacks=Watch", '"callbacks" to "train" has incompatible type'),
 }
 
 
