@@ -1,5 +1,6 @@
 """fastnet trains multi-layer perceptrons on a CPU, from Python, as fast as the machine can multiply."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,12 @@ __all__ = [
     "warmup",
 ]
 
+
+# Told at import, because what could go wrong is not an exception but other numbers.
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    import warnings
+
+    warnings.warn("fastnet: free-threaded Python is untested; PYTHON_GIL=1 runs it with the lock", stacklevel=2)
 
 # Modules that are part of the interface.
 _ROOMS = ("callbacks", "kernels", "pictures", "schedules", "sklearn")

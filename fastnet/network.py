@@ -334,7 +334,7 @@ class Network:
         write(self, path)
 
     def to_onnx(self, path: str | os.PathLike, *, inputs: str | None = None) -> None:
-        """Write the network as an ONNX model (opset 9), for runtimes in any language. Needs the extra ``export``.
+        """Write the network as an ONNX model (opset 11), for runtimes in any language. Needs the extra ``export``.
 
         The model takes X (batch, d), any number of rows. It gives probabilities (batch, k) and classes (batch,) int64;
         a regression gives values (batch, k). They are of the network's dtype. The metadata hold the description that

@@ -176,7 +176,7 @@ def test_what_an_onnx_file_says_of_itself(path):
     net = Network([4, 3], class_names=["a", "b", "é"], seed=1)
     net.to_onnx(path)
     model = onnx.load(path)
-    assert (model.producer_name, model.ir_version, model.opset_import[0].version) == ("fastnet", 4, 9)
+    assert (model.producer_name, model.ir_version, model.opset_import[0].version) == ("fastnet", 6, 11)
     about = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
     assert about == {"class_names": ["a", "b", "é"], "fastnet": json.loads(json.dumps(net.description()))}
     assert "X float32 (batch, 4) -> probabilities float32 (batch, 3), classes int64 (batch)" in model.doc_string

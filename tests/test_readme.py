@@ -119,7 +119,7 @@ def test_there_are_command_lines():
     assert COMMANDS
 
 
-@pytest.mark.parametrize("page", ["README.md", "bench/README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "bench/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"])
 def test_links_and_pictures_lead_to_files(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
@@ -130,5 +130,5 @@ def test_extras_of_the_readme_are_declared():
     import tomllib
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert set(declared) == {"sklearn", "images", "hdf5", "plot", "export", "tensorboard", "all", "test"}
-    assert all(f"`{extra}`" in README or f"[{extra}]" in README for extra in set(declared) - {"test"})
+    assert set(declared) == {"sklearn", "images", "hdf5", "plot", "export", "tensorboard", "all", "test", "release"}
+    assert all(f"`{extra}`" in README or f"[{extra}]" in README for extra in set(declared) - {"test", "release"})

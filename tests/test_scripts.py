@@ -20,6 +20,13 @@ case "$*" in
     "-m venv --clear "*)
         mkdir -p "$4/bin"
         for name in python fastnet ruff mypy; do cp "$0" "$4/bin/$name"; done ;;
+    "-m venv venv")
+        mkdir -p venv/bin
+        for name in python fastnet pytest; do cp "$0" "venv/bin/$name"; done ;;
+    "-m build --quiet --outdir "*)
+        mkdir -p "$5" unpacked/fastnet-1
+        echo "${DIFFERENT:+$5}" >"$5/fastnet-1.whl"
+        tar -cf - --mtime=@0 unpacked/fastnet-1 | gzip -n >"$5/fastnet-1.tar.gz" ;;
     "-m pip install"*)
         if [ -n "${PIP_KILLED:-}" ]; then kill -9 $PPID; fi
         exit "${PIP_EXIT:-0}" ;;
@@ -32,7 +39,8 @@ def clone(tmp_path):
     """A copy of the scripts and a pretending python, in a folder with a space in its name."""
     root = tmp_path / "a clone"
     (root / ".ci").mkdir(parents=True)
-    for name in ("scripts/setup", "scripts/train", "scripts/test", "scripts/bench", ".ci/run", "pyproject.toml"):
+    scripts = [f"scripts/{name}" for name in ("bench", "package", "setup", "test", "train")]
+    for name in (*scripts, ".ci/run", "pyproject.toml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     python = tmp_path / "python"
@@ -174,3 +182,25 @@ def test_bench_sets_up_what_tests_need_and_goes_to_the_program(run, clone):
     assert code == 0, output
     assert f"--editable {clone}[test]" in calls
     assert calls.splitlines()[-1] == "-m bench --rebase two words"
+
+
+def test_package_checks_what_it_builds_and_tries_it(run, clone):
+    code, output, calls = run("scripts/package", "-k", "one or two")
+    assert code == 0, output
+    assert f"--editable {clone}[release]" in calls
+    marks = [
+        "-m build",
+        "-m twine check --strict dist/fastnet-1.tar.gz dist/fastnet-1.whl",
+        "-m venv venv",
+        "train --data",
+    ]
+    places = [calls.index(mark) for mark in marks]
+    assert places == sorted(places)
+    assert calls.splitlines()[-2:] == ["tests/test_readme.py tests/test_typing.py", "-m pytest -k one or two"]
+
+
+def test_package_refuses_builds_that_differ(run):
+    code, _, calls = run("scripts/package", DIFFERENT="1")
+    assert code != 0
+    assert "build" in calls
+    assert "twine" not in calls

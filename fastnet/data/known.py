@@ -3,8 +3,11 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from fastnet.paths import cache_dir
+
+SetName: TypeAlias = Literal["mnist", "fashion-mnist", "kmnist", "glyphs"]  # each has test rows
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import difflib
 import os
 from pathlib import Path
+from typing import overload
 
 from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
@@ -10,11 +11,15 @@ from fastnet.data.download import fetch
 from fastnet.data.folders import load_folder, load_idx_folder
 from fastnet.data.formats import load_file
 from fastnet.data.glyphs import load_glyphs
-from fastnet.data.known import KNOWN, KnownSet
+from fastnet.data.known import KNOWN, KnownSet, SetName
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import DataError
 
 
+@overload
+def load_data(name_or_path: SetName, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset]: ...
+@overload
+def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset | None]: ...
 def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset | None]:
     """Load a set as (train, test); test is None where the source holds one set.
 

@@ -57,7 +57,7 @@ class DType:
     def set(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) < 2:
             raise ValueError("expected a dtype's state in the pickle, got something else")
-        order = as_text(state[1])
+        order: Any = as_text(state[1])  # NumPy 2.0 knows the type of literal byte orders only
         if order not in ("<", ">", "|", "="):
             raise ValueError(f"expected a byte order in the pickle, got {order!r}")
         self.dtype = self.dtype.newbyteorder(order)

@@ -36,7 +36,7 @@ class Augmenter:
 
     def batch(self, batch: Batch, order: np.ndarray, first_row: int, threads: int) -> Batch:
         """The rows of ``order`` moved, the first of them number ``first_row`` among all rows trained on."""
-        n, (height, width) = len(order), self.motion[3:]
+        n, (height, width) = len(order), map(int, self.motion[3:])
         if len(self.buffer) < n * height * width:
             self.buffer = np.empty(n * height * width, self.buffer.dtype)
         X = self.buffer[: n * height * width]

@@ -21,7 +21,7 @@ from fastnet.exporting import INPUTS
 if TYPE_CHECKING:
     from fastnet.network import Network
 
-OPSET, IR_VERSION = 9, 4  # of ONNX 1.4: the oldest that has all that is needed, constants that are no inputs included
+OPSET, IR_VERSION = 11, 6  # of ONNX 1.6: with older ones, runtimes do not know the largest of float64 outputs
 LARGEST = 2**31 - 2**20  # bytes of parameters: a protocol buffer ends at 2 GiB
 
 

@@ -1,8 +1,8 @@
 """What both estimators share: from the arguments of fit to a solver, and from a fitted network to outputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -20,6 +20,14 @@ from fastnet.sklearn._interchange import from_sklearn, to_network, to_sklearn
 from fastnet.sklearn._lbfgs import Objective, fit_lbfgs
 from fastnet.sklearn._stochastic import fit_stochastic
 
+Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu"]
+Solver: TypeAlias = Literal["lbfgs", "sgd", "adam"]
+LearningRate: TypeAlias = Literal["constant", "invscaling", "adaptive"]
+HiddenSizes: TypeAlias = int | Sequence[int] | np.ndarray
+RandomState: TypeAlias = int | np.random.RandomState | None
+ValidationData: TypeAlias = tuple[Any, ...] | list[Any] | None
+Callbacks: TypeAlias = Callable[[Any], Any] | list[Callable[[Any], Any]] | tuple[Callable[[Any], Any], ...] | None
+
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """Base of ``MLPClassifier`` and ``MLPRegressor``; not for use on its own."""
@@ -35,11 +43,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     _sklearn_class: ClassVar[type]
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "activation": [StrOptions(set(get_args(Activation)))],
+        "solver": [StrOptions(set(get_args(Solver)))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions(set(get_args(LearningRate)))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],

@@ -1,6 +1,6 @@
 """The regressor: one or several numbers per row."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import sklearn.neural_network
@@ -10,7 +10,16 @@ from sklearn.utils._param_validation import StrOptions
 from fastnet.metrics import r_squared
 from fastnet.network import Network
 from fastnet.sklearn import _checks as checks
-from fastnet.sklearn._base import BaseMLP
+from fastnet.sklearn._base import (
+    Activation,
+    BaseMLP,
+    Callbacks,
+    HiddenSizes,
+    LearningRate,
+    RandomState,
+    Solver,
+    ValidationData,
+)
 from fastnet.sklearn._compute import Data
 from fastnet.sklearn._interchange import from_network
 
@@ -48,39 +57,39 @@ validation_loss_curve_, n_iter_, t_, n_features_in_, n_layers_, n_outputs_, out_
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: Literal["squared_error", "poisson"] = "squared_error",
+        hidden_layer_sizes: HiddenSizes = (100,),
+        activation: Activation = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        validation_data=None,
-        dropout=0.0,
-        gradient_clip=None,
-        weight_decay=0.0,
-        n_threads=None,
-        callbacks=None,
-        max_time=None,
-    ):
+        solver: Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        validation_data: ValidationData = None,
+        dropout: float = 0.0,
+        gradient_clip: float | None = None,
+        weight_decay: float = 0.0,
+        n_threads: int | None = None,
+        callbacks: Callbacks = None,
+        max_time: float | None = None,
+    ) -> None:
         self._keep(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
