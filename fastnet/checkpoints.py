@@ -18,7 +18,7 @@ import numpy as np
 
 from fastnet.durations import seconds
 from fastnet.errors import DataError, warn, whole
-from fastnet.files import replacing, try_to_make
+from fastnet.files import patiently, replacing, try_to_make
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)\.npz")
@@ -91,13 +91,17 @@ class Keeper:
             found = checkpoints(self.folder)
             here = found.index(written)  # those before it in the list are newer, and were passed over as damaged
             for path in found[:here] + found[here + self.checkpoint.keep :]:
-                path.unlink(missing_ok=True)
+                patiently(_remove, path)
         except (OSError, MemoryError) as error:
             self.checkpoint.failed = True
             place = getattr(error, "filename", None) or self.folder
             why = getattr(error, "strerror", None) or str(error) or "not enough memory"
             warn(f"checkpoint of step {step} not written, training goes on: {place}: {why}")
         self._saved = time.monotonic()
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def prepare(folder: str | os.PathLike) -> None:
