@@ -64,9 +64,9 @@ def test_a_file_that_stays_open_is_told_in_a_line(windows, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"old")
     files.os.refusals = 10**6
-    with pytest.raises(PermissionError, match="a program has it open, or it must not be changed") as caught:  # noqa: PT012
-        with files.replacing(path) as file:
-            file.write(b"new")
+    told = "a program has it open, or it must not be changed"
+    with pytest.raises(PermissionError, match=told) as caught, files.replacing(path) as file:
+        file.write(b"new")
     assert caught.value.filename == str(path)
     assert files.PATIENCE <= windows[0] < 2 * files.PATIENCE
     assert path.read_bytes() == b"old"

@@ -43,5 +43,5 @@ def run(args: argparse.Namespace) -> int:
 def _advice(layer: str) -> str | None:
     from fastnet.kernels.compile import numba
 
-    is_chosen = numba.config.THREADING_LAYER == layer
+    is_chosen = layer == numba.config.THREADING_LAYER
     return machine.threading_advice(layer, platform.system(), is_chosen)
