@@ -12,8 +12,10 @@ from fastnet.kernels.compile.target import VECTOR_BYTES
 
 HERE = Path(__file__).parent
 OTHERS = [lanes for lanes in (4, 8, 16) if 4 * lanes != VECTOR_BYTES]
-STEPS = """
+# One process for both, which compiles the library once.
+PROGRAM = """
 import sys
+import pytest
 import engine_makers
 from fastnet.functions import ADAM, MOMENTUM
 from fastnet.kernels.compile.target import VECTOR_BYTES
@@ -25,34 +27,20 @@ for kind in ("pixels", "few pixels"):
 for kind in ("floats", "few floats", "csr"):
     engine_makers.check_against_oracle(base.but(kind=kind, dtype="float64", rule=ADAM), threads=1)
 print("steps agree")
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", sys.argv[2]]))
 """
 
 
-@pytest.fixture(scope="module")
-def others():
-    """By number of lanes, a process that runs the micro-kernels' tests and then some steps; they run at once."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "test_kernels_micro.py")]
-    running = {}
-    for lanes in OTHERS:
-        for name, command in (("tests", tests), ("steps", [sys.executable, "-c", STEPS, str(lanes)])):
-            running[lanes, name] = subprocess.Popen(
-                command, env=environment | {"FASTNET_LANES": str(lanes)}, cwd=HERE.parent,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
-    yield running
-    for process in running.values():
-        process.kill()  # only where a test was stopped; otherwise it has ended
-        process.wait()
-        process.stdout.close()
-
-
 @pytest.mark.parametrize("lanes", OTHERS)
-@pytest.mark.parametrize("part", ["tests", "steps"])
-def test_other_widths(others, lanes, part):
-    output, _ = others[lanes, part].communicate()
-    assert others[lanes, part].returncode == 0, output
-    assert ("passed" if part == "tests" else "steps agree") in output
+def test_other_widths(lanes):
+    path = os.pathsep.join([str(HERE.parent), str(HERE)])
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    env |= {"PYTHONPATH": path, "FASTNET_LANES": str(lanes)}
+    command = [sys.executable, "-c", PROGRAM, str(lanes), str(HERE / "test_kernels_micro.py")]
+    done = subprocess.run(command, env=env, cwd=HERE.parent, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "steps agree" in done.stdout
+    assert " passed" in done.stdout
 
 
 def test_an_impossible_width_is_refused():
