@@ -14,7 +14,7 @@ from fastnet.errors import DataError
 
 
 def squeezed(data):
-    """``data`` compressed by gzip, without the time: tests have names by their parameters, in all processes the same."""
+    """``data`` compressed by gzip, without the time: names of tests hold it, and processes compare them."""
     return gzip.compress(data, mtime=0)
 
 
