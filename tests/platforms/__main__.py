@@ -9,7 +9,7 @@ from pathlib import Path
 from fastnet.paths import cache_dir
 from platforms.legs import KINDS, LEGS, Lab
 from platforms.outcome import Outcome, outcome_of
-from platforms.tables import markdown, text
+from platforms.tables import HEADER, markdown, row
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -30,29 +30,30 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the legs one after the other and print the table."""
+    """Run the legs one after the other; each gets its line when it is done."""
     args = parse(argv)
     if args.markdown:
         print(markdown([Outcome(**found) for found in json.loads(args.markdown.read_text(encoding="utf-8"))]))
         return 0
     lab = Lab(args.folder.absolute(), tuple(args.python), args.all)
     chosen = [leg for leg in LEGS if leg.kind in (args.only or KINDS) and (not args.leg or leg.name in args.leg)]
-    found = []
+    print(HEADER, flush=True)
+    failures = 0
     for leg in chosen:
-        print(f"platforms: {leg.name} ...", file=sys.stderr, flush=True)
-        found.append(outcome_of(leg, lab))
-    print(text(found))
-    if args.json:
-        keep(args.json, found)
-    return sum(outcome.is_failure for outcome in found)
+        outcome = outcome_of(leg, lab)
+        print(row(outcome), flush=True)
+        failures += outcome.is_failure
+        if args.json:
+            keep(args.json, outcome)
+    return failures
 
 
-def keep(path: Path, found: list[Outcome]) -> None:
-    """Put outcomes into a file, in the place of older ones of the same legs."""
+def keep(path: Path, outcome: Outcome) -> None:
+    """Put an outcome into a file, in the place of an older one of the same leg."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    by_name = {outcome["name"]: outcome for outcome in kept} | {outcome.name: vars(outcome) for outcome in found}
+    by_name = {leg["name"]: leg for leg in kept} | {outcome.name: vars(outcome)}
     order = [leg.name for leg in LEGS]
-    merged = sorted(by_name.values(), key=lambda outcome: order.index(outcome["name"]))
+    merged = sorted(by_name.values(), key=lambda leg: order.index(leg["name"]))
     path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
 
 

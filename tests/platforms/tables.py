@@ -7,13 +7,13 @@ NAMES = {"Linux x86_64": "Linux on x86-64", "Linux aarch64": "Linux on ARM", "Da
 NAMES |= {"Windows AMD64": BY_READING[1]}
 
 
-def text(found: list[Outcome]) -> str:
-    """A line for each leg."""
-    lines = [f"{'leg':14}{'passed':>8}{'skipped':>9}{'failed':>8}  seconds, or the reason"]
-    for leg in found:
-        told = leg.reason if leg.reason else f"{leg.seconds:.0f}"
-        lines.append(f"{leg.name:14}{leg.passed:>8}{leg.skipped:>9}{leg.failed:>8}  {told}")
-    return "\n".join(lines)
+HEADER = f"{'leg':14}{'passed':>8}{'skipped':>9}{'failed':>8}  seconds, or the reason"
+
+
+def row(leg: Outcome) -> str:
+    """The line of a leg."""
+    told = leg.reason if leg.reason else f"{leg.seconds:.0f}"
+    return f"{leg.name:14}{leg.passed:>8}{leg.skipped:>9}{leg.failed:>8}  {told}"
 
 
 def markdown(found: list[Outcome]) -> str:
