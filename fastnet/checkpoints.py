@@ -20,7 +20,7 @@ from fastnet.data.npz import arrays_of
 from fastnet.data.source import Source, data_error, shown
 from fastnet.durations import seconds
 from fastnet.errors import DataError, warn, whole
-from fastnet.files import remove_tree, replacing, try_to_make
+from fastnet.files import patiently, remove_tree, replacing, try_to_make
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)\.npz")
@@ -104,7 +104,7 @@ class Keeper:
             newer = [path for path in checkpoints(self.folder) if path > written]
             older = [path for path in checkpoints(self.folder) if path < written]
             for path in newer + older[self.checkpoint.keep - 1 :]:
-                path.unlink(missing_ok=True)
+                patiently(Path.unlink, path)
 
 
 def prepare(folder: str | os.PathLike) -> None:

@@ -3,11 +3,16 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 _workshops: set[Path] = set()  # folders of files that are being made
+# On Windows a folder of mode 0o700 gives its files an access list that they keep when they are moved.
+_MODE = 0o777 if os.name == "nt" else 0o700
+PATIENCE = 1.0  # seconds that a file may stay open elsewhere
+PAUSE = 0.05
 
 
 @contextlib.contextmanager
@@ -18,7 +23,7 @@ def _workshop(target: Path) -> Iterator[Path]:
     workshop = target.parent / f".{target.name[:40]}.{os.urandom(4).hex()}"
     try:  # Ctrl-C may come as soon as the folder is there, so it is made within
         _workshops.add(workshop)
-        workshop.mkdir(0o700)
+        workshop.mkdir(_MODE)
         yield workshop / target.name
     finally:
         try:
@@ -36,8 +41,28 @@ def staged(target: Path) -> Iterator[Path]:
     """
     with _workshop(target) as made:
         yield made
-        os.replace(made, target)
+        patiently(os.replace, made, target)
         _sync_folder(target.parent)
+
+
+def patiently(act: Callable[..., object], *paths: Path) -> None:
+    """``act(*paths)``, which replaces or removes the last of the paths.
+
+    Windows refuses that while any program has the file open or mapped. Virus scanners and indexers let go of it soon,
+    so there it is tried for a second. Raises PermissionError that says so.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            act(*paths)
+            return
+        except PermissionError as error:
+            if os.name != "nt":
+                raise
+            if time.monotonic() > end:
+                why = "a program has it open, or it must not be changed: close it, or choose another name"
+                raise PermissionError(errno.EACCES, why, os.fspath(paths[-1])) from error
+        time.sleep(PAUSE)
 
 
 def remove_tree(folder: Path) -> None:
@@ -47,11 +72,8 @@ def remove_tree(folder: Path) -> None:
     """
     with contextlib.suppress(OSError):
         for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink()
-        folder.rmdir()
+            patiently(Path.rmdir if path.is_dir() and not path.is_symlink() else Path.unlink, path)
+        patiently(Path.rmdir, folder)
 
 
 def try_to_make(path: str | os.PathLike) -> None:

@@ -46,7 +46,7 @@ def _cpu_name() -> str:
                 return value.strip()
     if platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        asked = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
         if asked.returncode == 0:
             return asked.stdout.strip()
     return platform.processor() or platform.machine()
@@ -56,7 +56,36 @@ def threading() -> dict[str, object]:
     """The threads that kernels may use here, and the layer of Numba that runs them."""
     from fastnet.kernels.compile import numba
 
-    return {"threads": numba.get_num_threads(), "threading_layer": numba.threading_layer()}
+    return {"threads": numba.get_num_threads(), "threading_layer": threading_layer()}
+
+
+def threading_layer() -> str:
+    """The layer of Numba that runs parallel code in this process: omp, tbb or workqueue."""
+    from fastnet.kernels.compile import numba
+
+    numba.get_num_threads()  # starts the threads, which decides
+    return numba.threading_layer()
+
+
+OPENMP = {
+    "Linux": "apt install libgomp1 (or dnf install libgomp), or pip install tbb",
+    "Darwin": "install Numba and llvm-openmp by conda",
+    "Windows": "install Microsoft's Visual C++ redistributable, or pip install tbb",
+}
+
+
+def threading_advice(layer: str, system: str, is_chosen: bool = False) -> str | None:
+    """What to know and install where Numba runs its own layer, workqueue; None for the others.
+
+    system : what platform.system() says. is_chosen : by NUMBA_THREADING_LAYER or in the program.
+    """
+    if layer != "workqueue":
+        return None
+    remedy = "choose another NUMBA_THREADING_LAYER" if is_chosen else OPENMP.get(system, "install OpenMP")
+    return (
+        "workqueue takes twenty times as long as OpenMP to start threads, and ends the process when two Python threads "
+        f"run parallel code at once: {remedy}"
+    )
 
 
 def vector_bits() -> int:

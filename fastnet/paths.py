@@ -23,4 +23,5 @@ def _home(*parts: str) -> str:
     home = os.path.expanduser("~")
     if os.path.isabs(home):
         return os.path.join(home, *parts)
-    return os.path.join(tempfile.gettempdir(), f"fastnet-{os.getuid()}")  # neither HOME nor an entry in passwd
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has no numbers of users
+    return os.path.join(tempfile.gettempdir(), f"fastnet-{user}")  # neither HOME nor an entry in passwd

@@ -1,8 +1,12 @@
-"""Fixtures of all tests, and the place of compiled code: a fresh one, unless NUMBA_CACHE_DIR names another."""
+"""Fixtures of all tests, and the place of compiled code: a fresh one, unless NUMBA_CACHE_DIR names another.
+
+The processes that tests start share it, and with pytest-xdist all workers do.
+"""
 
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,6 +16,10 @@ import pytest
 if "NUMBA_CACHE_DIR" not in os.environ:  # read when numba is imported, so set before any test module is
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="fastnet-tests-")
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+
+# A shell's background jobs ignore Ctrl-C, which tests send themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import platform
 
 from fastnet import machine
 from fastnet.cli.parser import Commands
@@ -27,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
         **machine.threading(),
         "versions": machine.versions(),
     }
+    advice = _advice(str(facts["threading_layer"]))
+    if advice:
+        facts["advice"] = advice
     if args.json:
         print(json.dumps(facts, indent=1))
         return 0
@@ -34,3 +38,10 @@ def run(args: argparse.Namespace) -> int:
         text = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
         print(fold(f"{name.replace('_', ' '):16} {text}", " " * 17))
     return 0
+
+
+def _advice(layer: str) -> str | None:
+    from fastnet.kernels.compile import numba
+
+    is_chosen = layer == numba.config.THREADING_LAYER
+    return machine.threading_advice(layer, platform.system(), is_chosen)

@@ -1,9 +1,11 @@
 """The entry point: parses the command line, runs the verb and turns what happens into an exit code.
 
 Exit codes: 0 done, 2 bad usage or bad input, 3 the training diverged, 4 done but something that was asked for could not
-be written, 129 SIGHUP, 130 Ctrl-C, 141 the program that reads the output has ended (SIGPIPE), 143 SIGTERM.
+be written, 129 SIGHUP, 130 Ctrl-C, 141 the program that reads the output has ended (SIGPIPE), 143 SIGTERM, or
+Ctrl-Break on Windows.
 """
 
+import errno
 import io
 import os
 import sys
@@ -48,12 +50,12 @@ def _exit_code(argv: list[str]) -> int:
         return _run(argv)
     except NonFiniteLossError as error:
         return _fail(3, str(error))
-    except BrokenPipeError:
-        _drop_output()
-        return 128 + 13
     except MemoryError as error:
         return _fail(2, ": ".join(filter(None, ("not enough memory", str(error)))))
     except OSError as error:
+        if _is_closed_pipe(error):
+            _drop_output()
+            return 128 + 13
         return _fail(2, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ImportError as error:
         return _fail(2, _unloaded(error))
@@ -90,7 +92,8 @@ def _open_closed_streams() -> None:
     """Give what is printed somewhere to go where the program was started without stdout or stderr."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
+            nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+            setattr(sys, name, nothing)
 
 
 def _unloaded(error: ImportError) -> str:
@@ -102,6 +105,12 @@ def _unloaded(error: ImportError) -> str:
 def _fail(code: int, message: str) -> int:
     terminal.error(message)
     return code
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    """Whether the program that reads the output has ended, which Windows calls an invalid argument."""
+    told_by_windows = os.name == "nt" and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or told_by_windows
 
 
 def _drop_output() -> None:

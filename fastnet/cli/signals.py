@@ -13,15 +13,20 @@ from typing import NoReturn
 from fastnet import terminal
 
 ENDED = (129, 130, 143)  # exit codes after SIGHUP, Ctrl-C and SIGTERM
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # those that the system has
 WORDS = ("terminated", "error: interrupted")
 PATIENCE = 1.0  # seconds that a compiler may go on
 AGAIN = 0.05  # seconds after which a signal that raised in vain is sent again
 
 
+def code_of(number: int) -> int:
+    """The exit code after a signal. Ctrl-Break is what Windows has in the place of SIGTERM."""
+    return 128 + (signal.SIGTERM if number == getattr(signal, "SIGBREAK", None) else number)
+
+
 class Terminated(SystemExit):
-    """What SIGTERM and SIGHUP raise. It is reported when all that it interrupts has cleaned up, the terminal's last
-    line too.
+    """What SIGTERM, SIGHUP and Ctrl-Break raise. It is reported when all that it interrupts has cleaned up, the
+    terminal's last line too.
     """
 
     code: int
@@ -56,12 +61,12 @@ def ended_by_signals(is_process: bool) -> Iterator[None]:
     def arrived(number: int, frame: object) -> None:
         seen.append(number)
         if len(seen) > 1:
-            leave(128 + number)
+            leave(code_of(number))
         if is_process and not _worth[0]:
             terminal.last_words(WORDS[number == signal.SIGINT])
-            leave(128 + number)
+            leave(code_of(number))
         sys.unraisablehook = unraised
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(code_of(number))
 
     def unraised(what: "sys.UnraisableHookArgs") -> None:
         """Objects that are half made complain when they go. Python also drops what a signal raises within a callback,
@@ -120,7 +125,7 @@ def _watch(signals: socket.socket, seen: list[int]) -> None:
             time.sleep(0.05)
         if not seen:
             terminal.last_words("ended while kernels were compiled")
-            leave(128 + number[0])
+            leave(code_of(number[0]))
 
 
 def _is_compiling() -> bool:

@@ -53,7 +53,7 @@ def _write_idx_folder(folder: Path, train: Dataset, test: Dataset | None) -> Non
         warnings.warn(f"IDX files hold no names of classes ({told}): an .npz keeps them", stacklevel=3)
     folder.mkdir()
     if train.synthetic:
-        (folder / SYNTHETIC).write_text("drawn by fastnet\n")
+        (folder / SYNTHETIC).write_text("drawn by fastnet\n", encoding="utf-8")
     for name, set_ in (("train", train), ("t10k", test)):
         if set_ is None:
             continue

@@ -59,7 +59,7 @@ def make_glyphs(n: int, seed: int, output: str | os.PathLike) -> Path:
         raise data_error(output, f"expected a seed of 0 or more, got {seed}")
     with appearing(output) as made:
         made.mkdir()
-        (made / SYNTHETIC).write_text(f"{n} digits drawn by fastnet with seed {seed}\n")
+        (made / SYNTHETIC).write_text(f"{n} digits drawn by fastnet with seed {seed}\n", encoding="utf-8")
         for part, name, rows in ((0, "train", n), (1, "t10k", min(n, TEST))):
             _write(made, name, rows, seed, part)
     return output

@@ -35,9 +35,9 @@ FAR = 2**31
 EMPTY = 0.1  # an input that is always zero still costs this share of one that never is
 
 
-def busy_threads(sizes: Sequence[int], rows: int) -> int:
+def busy_threads(sizes: Sequence[int], rows: int, work_per_thread: float = WORK_PER_THREAD) -> int:
     """As many threads as the work of a step of ``rows`` rows keeps busy, however many there are."""
-    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // WORK_PER_THREAD))
+    return int(max(1, 6.0 * rows * sum(a * b for a, b in pairwise(sizes)) // work_per_thread))
 
 
 def skip_threshold(vectors: int) -> float:

@@ -6,8 +6,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastnet.engine.strategy import busy_threads
+from fastnet.engine.strategy import WORK_PER_THREAD, busy_threads
 from fastnet.kernels.compile import numba
+from fastnet.machine import threading_layer
+
+# Seconds that two threads take for an empty parallel region, by threading layer.
+REGION = {"omp": 2.4e-6, "tbb": 3.7e-6, "workqueue": 49e-6}
+REGIONS = 3  # of a step
+RATE = 8e10  # FLOPs that a core does in a second
 
 
 class _Process:
@@ -37,8 +43,28 @@ def available_threads() -> int:
 
 
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
-    """Threads for a step of ``rows`` rows: as many as it keeps busy, and at most those that there are."""
-    return min(available_threads(), busy_threads(sizes, rows))
+    """Threads for a step of ``rows`` rows: as many as it keeps busy, and at most those that there are.
+
+    Under workqueue it is one where another Python thread might be in parallel code: the process would be aborted.
+    """
+    threads = min(available_threads(), busy_threads(sizes, rows))
+    if threads == 1:
+        return 1
+    layer = threading_layer()
+    if layer == "workqueue" and not _is_alone():
+        return 1
+    return min(threads, busy_threads(sizes, rows, work_per_thread(layer)))
+
+
+def work_per_thread(layer: str) -> float:
+    """FLOPs of a step that are worth a further thread: more where a layer's regions cost more than those of omp."""
+    return WORK_PER_THREAD + REGIONS * RATE * (REGION.get(layer, REGION["omp"]) - REGION["omp"])
+
+
+def _is_alone() -> bool:
+    """Whether no other Python thread runs but daemons: those of notebooks and progress bars run no parallel code."""
+    here = threading.current_thread()
+    return all(thread is here or thread.daemon for thread in threading.enumerate())
 
 
 def usable(threads: int) -> int:

@@ -82,7 +82,7 @@ def _busy() -> float | None:
         return None
     cores = {f"cpu{i}" for i in os.sched_getaffinity(0)}
     ticks = 0
-    for line in _STAT.read_text().splitlines():
+    for line in _STAT.read_text(encoding="utf-8").splitlines():
         name, *columns = line.split()
         if name in cores:
             user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, columns[:8])
@@ -97,6 +97,6 @@ def _own(pids: tuple[int, ...]) -> float:
     for pid in pids:
         path = Path(f"/proc/{pid}/stat")
         if path.exists():
-            columns = path.read_text().rpartition(")")[2].split()
+            columns = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             total += (int(columns[11]) + int(columns[12])) / os.sysconf("SC_CLK_TCK")
     return total

@@ -5,9 +5,19 @@ from collections.abc import Mapping
 
 import llvmlite.binding as llvm
 
+from fastnet.kernels.compile import numba
+
 CACHE_LINE = 64  # bytes
-FEATURES = llvm.get_host_cpu_features()
-TRIPLE = llvm.get_process_triple()
+
+
+def features_in_use(host: Mapping[str, bool], chosen: str | None, avx: bool = True) -> dict[str, bool]:
+    """Features of the processor that Numba compiles for.
+
+    host : those that it has. chosen : what NUMBA_CPU_FEATURES says instead, as "+sse4.2,-avx". avx : NUMBA_ENABLE_AVX.
+    """
+    if chosen is not None:
+        return {word[1:]: word[0] == "+" for word in chosen.replace(" ", "").split(",") if word}
+    return {name: there and (avx or not name.startswith("avx")) for name, there in host.items()}
 
 
 def is_arm64(triple: str) -> bool:
@@ -16,7 +26,7 @@ def is_arm64(triple: str) -> bool:
 
 
 def vector_bytes(features: Mapping[str, bool], lanes: str | None = None) -> int:
-    """Width of a vector register: 64 (AVX-512), 32 (AVX) or 16 (SSE, NEON).
+    """Width of a vector register: 64 (AVX-512), 32 (AVX) or 16 (SSE, NEON and what is not known).
 
     lanes : what FASTNET_LANES says, "16", "8" or "4" float32 numbers; it is for tests.
     """
@@ -28,10 +38,17 @@ def vector_bytes(features: Mapping[str, bool], lanes: str | None = None) -> int:
 
 
 def registers(triple: str, width: int) -> int:
-    """Number of vector registers: 32 with AVX-512 and on 64-bit ARM, 16 with SSE and AVX."""
+    """Number of vector registers: 32 with AVX-512 and on 64-bit ARM, 16 with SSE, AVX and what is not known."""
     return 32 if width == 64 or is_arm64(triple) else 16
 
 
+def compresses(features: Mapping[str, bool], width: int) -> bool:
+    """Whether one instruction presses the chosen bytes of a vector together (AVX-512 VBMI2)."""
+    return width == 64 and bool(features.get("avx512vbmi2"))
+
+
+TRIPLE = llvm.get_process_triple()
+FEATURES = features_in_use(llvm.get_host_cpu_features(), numba.config.CPU_FEATURES, bool(numba.config.ENABLE_AVX))
 VECTOR_BYTES = vector_bytes(FEATURES, os.environ.get("FASTNET_LANES"))
 REGISTERS = registers(TRIPLE, VECTOR_BYTES)
 

@@ -8,13 +8,13 @@ from functools import partial, reduce
 
 from llvmlite import ir
 
-from fastnet.kernels.compile.target import FEATURES, VECTOR_BYTES
+from fastnet.kernels.compile.target import FEATURES, VECTOR_BYTES, compresses
 from fastnet.kernels.vector.emit import I1, I8, I16, I64, const
 
 BITS = 64  # inputs per mask; fewer mean more loop exits, each a likely misprediction
 FLAGS = ir.VectorType(I8, BITS)
 LIST = 1024  # flags whose numbers make one list: an MNIST row fits, and a list takes 3 or 4 kB of L1
-COMPRESS = VECTOR_BYTES == 64 and FEATURES.get("avx512vbmi2", False)  # presses the chosen bytes of a vector together
+COMPRESS = compresses(FEATURES, VECTOR_BYTES)
 
 
 def _each_bit(e, mask, carried, body):
