@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.range_test import RangeTest, find_lr
     from fastnet.training import resume, train
+    from fastnet.tuning.interface import Tuned, tune
 
 __version__ = "0.2.0.dev0"
 
@@ -39,12 +40,14 @@ _HOMES = {
     "SGD": "optimizers",
     "Step": "history",
     "TensorBoard": "callbacks",
+    "Tuned": "tuning.interface",
     "classification_report": "metrics",
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
     "load_data": "data",
     "resume": "training",
     "train": "training",
+    "tune": "tuning.interface",
     "warmup": "engine.warm",
 }
 
@@ -67,12 +70,14 @@ __all__ = [
     "RegressionEvaluation",
     "Step",
     "TensorBoard",
+    "Tuned",
     "classification_report",
     "confusion_matrix",
     "find_lr",
     "load_data",
     "resume",
     "train",
+    "tune",
     "warmup",
 ]
 
