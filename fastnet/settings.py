@@ -122,8 +122,13 @@ def activations(args: argparse.Namespace) -> list[str]:
 
 def waits(args: argparse.Namespace) -> bool:
     """Whether figures of held-out rows decide on the course of the run: the rows must not be the test rows."""
-    plateau = isinstance(args.schedule, str) and args.schedule.startswith("plateau")
-    return (args.patience is not None or plateau) and (args.monitor or "val_loss").startswith("val")
+    return watches(vars(args)) and (args.monitor or "val_loss").startswith("val")
+
+
+def watches(given: Mapping[str, Any]) -> bool:
+    """Whether some figure, ``monitor``, decides on the course of the run."""
+    schedule = given.get("schedule")
+    return given.get("patience") is not None or (isinstance(schedule, str) and schedule.startswith("plateau"))
 
 
 def make_network(

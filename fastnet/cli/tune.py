@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fastnet.tuning.interface import Plan, Tuned
 
 OWN = (
-    "run", "given", "data", "source", "max_bytes", "validation_split", "shuffle_split", "folds", "trials", "time", "jobs",
-    "study", "save", "json", "picture", "quiet", "threads",
+    "run", "given", "data", "source", "max_bytes", "validation_split", "shuffle_split", "folds", "trials", "time",
+    "jobs", "study", "save", "json", "picture", "quiet", "threads",
 )  # fmt: skip
 PICTURES = (".html", ".png", ".svg", ".pdf")
 
@@ -160,20 +160,19 @@ def finish(args: argparse.Namespace, found: "Tuned", data: "Dataset", test_set: 
             result = network.evaluate(test_set.X, test_set.y, loss=found.settings["loss"])
             content["test"] = vars(result)
         if not args.quiet:
-            print(terminal.fold(again(found, data, test_set, content["test"])), flush=True)
+            print(terminal.fold(again(found, data)), flush=True)
+            if test_set is not None:
+                print(f"{len(test_set)} test rows: {loading.figures(result)}", flush=True)
         complete &= not args.save or files.written("--save", args.save, network.save)
     complete &= not args.json or files.written("--json", args.json, lambda path: files.write_json(path, content))
     complete &= not args.picture or files.written("--picture", args.picture, lambda path: draw(path, found))
     return 4 if not complete else 3 if diverged else 0
 
 
-def again(found: "Tuned", data: "Dataset", test_set: "Dataset | None", result: dict[str, Any] | None) -> str:
-    """A line on the network that was trained again."""
+def again(found: "Tuned", data: "Dataset") -> str:
+    """A line on the network that is trained again."""
     epochs = found.settings["epochs"]
-    line = f"\ntrial {found.best.number} again on all {len(data)} training rows, {epochs} epochs"
-    if result is None or test_set is None:
-        return line
-    return f"{line}\n{len(test_set)} test rows: {loading.figures(argparse.Namespace(**result))}"
+    return f"\ntrial {found.best.number} again on all {len(data)} training rows, {epochs} epoch{'s' * (epochs > 1)}"
 
 
 def facts(found: "Tuned", data: "Dataset") -> dict[str, Any]:

@@ -11,6 +11,7 @@ except ImportError as error:
 
 from fastnet.pictures.courses import curves, learning_rate, loss, lr_finder, score
 from fastnet.pictures.mistakes import confusion_matrix, misclassified
+from fastnet.pictures.searches import search, search_course, search_setting
 from fastnet.pictures.values import predicted_against_true, residuals
 from fastnet.pictures.weights import first_layer, weight_histograms
 
@@ -25,5 +26,8 @@ __all__ = [
     "predicted_against_true",
     "residuals",
     "score",
+    "search",
+    "search_course",
+    "search_setting",
     "weight_histograms",
 ]

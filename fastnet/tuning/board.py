@@ -124,7 +124,7 @@ class Board:
         trial.outcome = outcome
         trial.state = "failed" if outcome.failure else "pruned" if outcome.pruned else "complete"
         self.study.tell(trial.asked, outcome.value if trial.state == "complete" else None, state=state)
-        if self.ledger is not None:
+        if self.ledger is not None and trial.place is not None:
             kept = self.study.get_trials(deepcopy=False)[trial.asked.number].system_attrs
             self.ledger.finish(trial.place, state, outcome.value, asdict(outcome) | {"kept": kept})
 
@@ -132,7 +132,7 @@ class Board:
         """Give up a trial of this process that comes to no end."""
         trial.state = "lost"
         self.study.tell(trial.asked, state=optuna().trial.TrialState.FAIL)
-        if self.ledger is not None:
+        if self.ledger is not None and trial.place is not None:
             self.ledger.lose(trial.place)
 
     def look(self) -> None:
@@ -165,13 +165,12 @@ class Board:
         """Have the sampler and the pruner know a trial of the ledger."""
         about = stored.user_attrs.get(OUTCOME) or {}
         state = stored.state if stored.state.is_finished() else optuna().trial.TrialState.FAIL
-        self.study.add_trial(
-            optuna().trial.create_trial(
-                state=state, value=stored.value if trial.state in ("complete", "pruned") else None,
-                params=stored.params, distributions=stored.distributions, system_attrs=about.get("kept") or {},
-                intermediate_values={int(step): value for step, value in about.get("reports", {}).items()},
-            )  # fmt: skip
-        )
+        known = optuna().trial.create_trial(
+            state=state, value=stored.value if trial.state in ("complete", "pruned") else None,
+            params=stored.params, distributions=stored.distributions, system_attrs=about.get("kept") or {},
+            intermediate_values={int(step): value for step, value in about.get("reports", {}).items()},
+        )  # fmt: skip
+        self.study.add_trial(known)
 
     def ranking(self) -> list[Trial]:
         """The complete trials, the best first: by value, of equal ones by loss."""

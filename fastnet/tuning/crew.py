@@ -25,7 +25,8 @@ class Worker:
     def __init__(self, task: bytes, events: "queue.Queue[tuple[Worker, Any]]"):
         if not sys.executable or getattr(sys, "frozen", False):
             raise RuntimeError("tune starts Python processes, and this program has no Python interpreter to start")
-        self.events, self.trial, self.is_ready = events, None, False
+        self.events, self.is_ready = events, False
+        self.trial: Any = None
         command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sys.path)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         threading.Thread(target=self._listen, daemon=True).start()

@@ -140,10 +140,10 @@ class Tuned:
         return [_record(trial) for trial in self.trials]
 
     def plot(self) -> "Figure":
-        """The course of the search (extra plot): see `fastnet.pictures.search_course`."""
-        from fastnet.pictures import search_course
+        """The pictures of the search (extra plot): see `fastnet.pictures.search`."""
+        from fastnet.pictures import search
 
-        return search_course(self)
+        return search(self)
 
     def __str__(self) -> str:
         return table(self.ranking, self.plan.monitor)
@@ -249,7 +249,7 @@ def make_plan(
         raise ValueError(f"{both[0]} is in search_space and given as a setting: choose one of the two")
     space = default_space({**fixed, **wished}, len(data)) | wished
     monitor = one_of("monitor", monitor or _usual_monitor(output, fixed), FIGURES)
-    if known.waits(known.combine({"monitor": monitor}, {k: v for k, v in fixed.items() if k in ("patience", "schedule")})):
+    if known.watches(fixed):
         fixed["monitor"] = monitor
     else:
         fixed.pop("monitor", None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastnet import settings
 from fastnet.driver.stopping import rises
-from fastnet.errors import NonFiniteLossError
+from fastnet.errors import NonFiniteLossError, UsageError
 from fastnet.history import Epoch, History
 from fastnet.network import Network
 from fastnet.tuning.parts import Parts
@@ -26,8 +26,8 @@ UNWATCHED: dict[str, Any] = {"patience": None, "monitor": None, "min_delta": 0.0
 class Task:
     """What all trials have in common.
 
-    fixed : settings of every trial. first : those that the first one has besides. n_outputs : of the networks. monitor : the field of an Epoch that is searched for.
-    rungs : epochs after which a trial may be pruned.
+    fixed : settings of every trial. first : those that the first one has besides. n_outputs : of the networks.
+    monitor : the field of an Epoch that is searched for. rungs : epochs after which a trial may be pruned.
     """
 
     parts: Parts
@@ -88,7 +88,7 @@ def score(task: Task, drawn: dict[str, Any], is_hopeless: Callable[[int, float],
         warnings.simplefilter("ignore")
         try:
             return _scored(task, drawn, is_hopeless, start)
-        except (ArithmeticError, ValueError, TypeError, MemoryError, settings.UsageError) as error:
+        except (ArithmeticError, ValueError, TypeError, MemoryError, UsageError) as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             diverged = isinstance(error, NonFiniteLossError | Diverged)
             return Outcome(failure=f"diverged: {error}" if diverged else text, seconds=time.perf_counter() - start)

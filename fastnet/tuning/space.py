@@ -19,7 +19,7 @@ MOST_STEPS, FEWEST_STEPS = 2000, 8  # of an epoch
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``, whole ones where both are int; ``log``: each order of magnitude is as likely."""
+    """Numbers from ``low`` to ``high``, whole ones if both are int; log : each order of magnitude is as likely."""
 
     low: float
     high: float
@@ -148,7 +148,7 @@ def _entry(name: str, value: Any) -> Range | Choice:
 
 
 def _are_bounds(low: Any, high: Any) -> bool:
-    numbers = all(isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v) for v in (low, high))
+    numbers = all(isinstance(end, Real) and math.isfinite(end) for end in (low, high))
     return numbers and low < high
 
 

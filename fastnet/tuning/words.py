@@ -71,7 +71,8 @@ class Course:
 
     def __init__(self, stream: Any, monitor: str, study: str | None = None, most: int | None = None):
         self.monitor, self.line = monitor, terminal.MovingLine(stream)
-        self.study, self.most, self.best = study, most, None
+        self.study, self.most = study, most
+        self.best: int | None = None
 
     def begin(self, board: Board) -> None:
         """Tell where the search is, and what is best already."""

@@ -12,12 +12,14 @@ import sys
 import threading
 from typing import Any, BinaryIO
 
+THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 def main() -> None:
     """Work until nobody sends anything any more."""
     incoming, outgoing = sys.stdin.buffer, _answers()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what happens then
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # read when numba is imported, which is later
+    os.environ |= dict.fromkeys(THREADS, "1")  # read when Numba and NumPy are imported, which is later
     task = pickle.load(incoming)
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(incoming, messages, task.parts.folder), daemon=True).start()
