@@ -1,6 +1,7 @@
 """One trial: a training for each round, and what its epochs were worth."""
 
 import argparse
+import contextlib
 import math
 import time
 import warnings
@@ -139,6 +140,6 @@ def warm_up(task: Task) -> None:
     some = slice(0, WARM_ROWS)
     args = settings.combine(task.fixed, task.first, UNWATCHED, {"epochs": 1, "time_limit": None, "warmup": 0.0})
     network = settings.make_network(args, train_set.X.shape[1], task.n_outputs)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.suppress(NonFiniteLossError):
         warnings.simplefilter("ignore")
         settings.train(args, network, train_set.rows(some), held_out.rows(some), False)
