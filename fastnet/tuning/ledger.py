@@ -77,13 +77,13 @@ class Ledger:
 
     def finish(self, place: int, state: Any, value: float | None, outcome: dict[str, Any]) -> None:
         """Note what came of the trial with that id; one that was given up for lost stays so."""
-        with contextlib.suppress(optuna().exceptions.UpdateFinishedTrialError):
+        with contextlib.suppress(RuntimeError):  # it is finished: another process gave it up
             self.storage.set_trial_user_attr(place, OUTCOME, outcome)
             self.storage.set_trial_state_values(place, state, None if value is None else [value])
 
     def lose(self, place: int) -> None:
         """Note that a trial came to no end."""
-        with contextlib.suppress(optuna().exceptions.UpdateFinishedTrialError):
+        with contextlib.suppress(RuntimeError):  # it is finished: another process gave it up
             self.storage.set_trial_state_values(place, optuna().trial.TrialState.FAIL)
 
     def trials(self) -> list[Any]:
