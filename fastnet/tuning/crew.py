@@ -24,7 +24,7 @@ class Worker:
 
     def __init__(self, task: bytes, events: "queue.Queue[tuple[Worker, Any]]"):
         if not sys.executable or getattr(sys, "frozen", False):
-            raise RuntimeError("tune starts Python processes, and this program has no Python interpreter to start")
+            raise ChildProcessError("tune starts Python processes, and this program has no Python interpreter to start")
         self.events, self.is_ready = events, False
         self.trial: Any = None
         command = [sys.executable, "-P", "-c", PROGRAM, json.dumps(sys.path)]
@@ -81,7 +81,7 @@ class Crew:
         return [worker for worker in self.workers if worker.is_ready and worker.trial is None]
 
     def replace(self, worker: Worker) -> int:
-        """Start another worker for one that has ended; returns its exit code. RuntimeError if they end again and again
+        """Start another worker for one that has ended; returns its exit code. ChildProcessError if they end again
         before they are ready.
         """
         self.lost_early = 0 if worker.is_ready else self.lost_early + 1
@@ -89,7 +89,9 @@ class Crew:
         self.workers.remove(worker)
         code = worker.process.returncode
         if self.lost_early > 2:
-            raise RuntimeError(f"the processes that train end before they begin, the last one with exit code {code}")
+            raise ChildProcessError(
+                f"the processes that train end before they begin, the last one with exit code {code}"
+            )
         self.start()
         return code
 
