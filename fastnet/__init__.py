@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.range_test import RangeTest, find_lr
     from fastnet.training import resume, train
+    from fastnet.tuning.interface import Tuned, tune
 
 __version__ = "0.2.0.dev0"
 
@@ -42,6 +43,7 @@ _HOMES = {
     "SGD": "optimizers",
     "Step": "history",
     "TensorBoard": "callbacks",
+    "Tuned": "tuning.interface",
     "classification_report": "metrics",
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
@@ -49,6 +51,7 @@ _HOMES = {
     "permutation_importance": "importance",
     "resume": "training",
     "train": "training",
+    "tune": "tuning.interface",
     "warmup": "engine.warm",
 }
 
@@ -72,6 +75,7 @@ __all__ = [
     "RegressionEvaluation",
     "Step",
     "TensorBoard",
+    "Tuned",
     "classification_report",
     "confusion_matrix",
     "find_lr",
@@ -79,6 +83,7 @@ __all__ = [
     "permutation_importance",
     "resume",
     "train",
+    "tune",
     "warmup",
 ]
 

@@ -122,8 +122,13 @@ def activations(args: argparse.Namespace) -> list[str]:
 
 def waits(args: argparse.Namespace) -> bool:
     """Whether figures of held-out rows decide on the course of the run: the rows must not be the test rows."""
-    plateau = isinstance(args.schedule, str) and args.schedule.startswith("plateau")
-    return (args.patience is not None or plateau) and (args.monitor or "val_loss").startswith("val")
+    return watches(vars(args)) and (args.monitor or "val_loss").startswith("val")
+
+
+def watches(given: Mapping[str, Any]) -> bool:
+    """Whether some figure, ``monitor``, decides on the course of the run."""
+    schedule = given.get("schedule")
+    return given.get("patience") is not None or (isinstance(schedule, str) and schedule.startswith("plateau"))
 
 
 def make_network(
@@ -132,15 +137,13 @@ def make_network(
     """The untrained Network that the settings describe, for data of that width and number of classes or values."""
     from fastnet.network import Network
 
-    return Network(
-        [n_inputs, *args.hidden, n_outputs],
-        hidden=args.activation,
-        output=args.output,
-        init=args.init,
-        dtype=args.dtype,
-        seed=args.seed,
-        class_names=class_names,
-    )
+    return Network(**network_arguments(args, n_inputs, n_outputs), class_names=class_names)
+
+
+def network_arguments(args: argparse.Namespace, n_inputs: int, n_outputs: int) -> dict[str, Any]:
+    """The arguments of fastnet.Network that the resolved settings mean."""
+    same = {name: getattr(args, name) for name in ("output", "init", "dtype", "seed")}
+    return {"sizes": [n_inputs, *args.hidden, n_outputs], "hidden": args.activation, **same}
 
 
 def make_optimizer(args: argparse.Namespace) -> "Optimizer":
@@ -191,20 +194,25 @@ def train(
 
     held_out : Dataset to evaluate after each epoch, or None. progress, callbacks, checkpoint : as for fastnet.train.
     """
-    from fastnet.driver.run import SETTINGS
     from fastnet.training import train
 
-    # These have other forms here than there.
-    same = [name for name in (*SETTINGS, "seed", "threads") if name not in ("optimizer", "batch_size", "shuffle")]
     return train(
         network,
         dataset.X,
         dataset.y,
-        batch_size=len(dataset.X) if args.batch_size == "full" else args.batch_size,
-        optimizer=make_optimizer(args),
         validation=None if held_out is None else (held_out.X, held_out.y),
         callbacks=callbacks,
         progress=progress,
         checkpoint=checkpoint,
-        **{name: getattr(args, name) for name in same},
+        **training_arguments(args, len(dataset.X)),
     )
+
+
+def training_arguments(args: argparse.Namespace, rows: int) -> dict[str, Any]:
+    """The arguments of fastnet.train, but for the rows, that the resolved settings mean for so many rows."""
+    from fastnet.driver.run import SETTINGS
+
+    # These have other forms here than there.
+    same = [name for name in (*SETTINGS, "seed", "threads") if name not in ("optimizer", "batch_size", "shuffle")]
+    batch_size = rows if args.batch_size == "full" else args.batch_size
+    return {"batch_size": batch_size, "optimizer": make_optimizer(args), **{name: getattr(args, name) for name in same}}

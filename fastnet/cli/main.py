@@ -12,12 +12,12 @@ import sys
 import warnings
 
 from fastnet import __version__, terminal
-from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train
+from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train, tune
 from fastnet.cli.parser import Parser
 from fastnet.cli.signals import ENDED, WORDS, Terminated, ended_by_signals, leave
 from fastnet.errors import NonFiniteLossError, UsageError
 
-VERBS = (train, evaluate, predict, report, export, recipe, data, bench, info)
+VERBS = (train, tune, evaluate, predict, report, export, recipe, data, bench, info)
 
 
 def build_parser() -> Parser:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastnet import settings
+from fastnet.cli import loading, matching
 from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class Rows:
     report: "Dataset"
     report_kind: str
     note: str = ""
+
+
+def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None]":
+    """Read --data, from args.source: (train, test), with y as --output wants it. An output that is open follows y."""
+    data, test_set = loading.load_training(args.source, args.max_bytes)
+    loading.require_labels(data)
+    if args.output is None and args.data is not None:
+        args.output = choose_output(data, args.quiet)
+    fit = matching.for_regression if args.output == "identity" else matching.for_classification
+    return fit(data), None if test_set is None or test_set.y is None else fit(test_set)
 
 
 def choose_output(data: "Dataset", quiet: bool) -> str:

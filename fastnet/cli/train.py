@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet import settings, terminal
 from fastnet.cli import files, loading, matching, results, signals
 from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
-from fastnet.cli.rows import Rows, choose_output, divide
+from fastnet.cli.rows import Rows, divide, take
 from fastnet.cli.settings import add_settings
 from fastnet.errors import UsageError
 
@@ -164,14 +164,9 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
-    data, test_set = loading.load_training(args.source, args.max_bytes)
+    data, test_set = take(args)
     data = replace(data, name=args.data or data.name)
-    loading.require_labels(data)
-    if data_decides:
-        args.output = choose_output(data, args.quiet)
-        settings.resolve(args)
-    fit = matching.for_regression if args.output == "identity" else matching.for_classification
-    data, test_set = fit(data), None if test_set is None or test_set.y is None else fit(test_set)
+    settings.resolve(args)
     rows = divide(args, data, test_set)
     if not args.quiet:
         print(loading.describe(data, test_set) + rows.note, flush=True)

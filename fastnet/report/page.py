@@ -63,8 +63,13 @@ def page(material: Material) -> str:
         course.settings(material), quality.layers(material), quality.weights(material), course.speed(material),
         course.environment(material),
     ]  # fmt: skip
+    return document(title, [part for part in parts if part is not None], Path(material.source).name)
+
+
+def document(title: str, parts: list[Markup], source: str) -> str:
+    """A whole page of parts. source : what it was made from."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    foot = tag("footer", f"Made by fastnet {__version__} on {now} from {Path(material.source).name}.")
+    foot = tag("footer", f"Made by fastnet {__version__} on {now} from {source}.")
     head = (
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -72,9 +77,9 @@ def page(material: Material) -> str:
         tag("title", title),
         Markup(f"<style>{STYLE}</style>"),
     )
-    body = joined([*(part for part in parts if part is not None), foot])
-    document = tag("html", Markup("\n"), tag("head", joined(head)), Markup("\n"), tag("body", body), lang="en")
-    return f"<!DOCTYPE html>\n{document}\n"
+    body = tag("body", joined([*parts, foot]))
+    html = tag("html", Markup("\n"), tag("head", joined(head)), Markup("\n"), body, lang="en")
+    return f"<!DOCTYPE html>\n{html}\n"
 
 
 def _header(material: Material, title: str) -> Markup:

@@ -1,0 +1,517 @@
+"""The search for settings: what is drawn, how trials are kept and shared, and what comes of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+optuna = pytest.importorskip("optuna", reason="needs the extra tune")
+
+import fastnet  # noqa: E402
+from fastnet.cli.main import main  # noqa: E402
+from fastnet.data.dataset import make_dataset  # noqa: E402
+from fastnet.errors import DataError  # noqa: E402
+from fastnet.tuning import parts, space  # noqa: E402
+from fastnet.tuning.board import Board, rungs  # noqa: E402
+from fastnet.tuning.crew import Crew  # noqa: E402
+from fastnet.tuning.interface import default_epochs, make_plan  # noqa: E402
+from fastnet.tuning.ledger import Ledger  # noqa: E402
+from fastnet.tuning.scoring import Outcome, Task, score  # noqa: E402
+from fastnet.tuning.search import Search  # noqa: E402
+from fastnet.tuning.words import Silent, told  # noqa: E402
+
+FIXED = {"hidden": [5], "backend": "reference", "batch_size": 16}
+SPACE = space.default_space({"hidden": [5]}, 1000)
+
+
+@pytest.fixture
+def rows(rng):
+    """(X, y): 120 rows in three classes that can be told apart."""
+    y = np.arange(120) % 3
+    X = rng.normal(size=(120, 6)).astype(np.float32)
+    X[np.arange(120), y] += 3
+    return X, y
+
+
+@pytest.fixture
+def csv(tmp_path, rng, monkeypatch):
+    """A working folder with set.npz."""
+    monkeypatch.chdir(tmp_path)
+    y = np.arange(90) % 3
+    X = rng.integers(0, 60, (90, 9)).astype(np.uint8)
+    X[np.arange(90), y] += 190
+    np.savez("set.npz", X=X, y=y)
+    return tmp_path
+
+
+def board_of(ledger=None, **settings):
+    return Board(SPACE, "softmax", **{"seed": 1, "epochs": 9, "monitor": "val_accuracy", "ledger": ledger} | settings)
+
+
+def ledger_at(path, **about):
+    return Ledger(path, "set", {"epochs": 9} | about, maximize=True)
+
+
+def worth(drawn):
+    """The made-up value of a trial: adam at 0.003 is best."""
+    rate = next(value for name, value in drawn.items() if name.endswith(".lr"))
+    return 0.9 - 0.1 * abs(np.log10(rate) + 2.5) + 0.05 * (drawn["optimizer"] == "adam")
+
+
+def play(board, trial):
+    """A trial without a training: it is as good from the start."""
+    value = worth(trial.drawn)
+    for step in rungs(9):
+        if board.is_hopeless(trial, step, value):
+            return board.finish(trial, Outcome(value, 1 - value, step, 0.1, {step: value}, pruned=True))
+    return board.finish(trial, Outcome(value, 1 - value, 9, 0.1, dict.fromkeys(rungs(9), value)))
+
+
+def play_until(board, most):
+    while (trial := board.claim(most)) is not None:
+        play(board, trial)
+
+
+def course(board):
+    return [(trial.number, trial.drawn, trial.state) for trial in board.trials.values()]
+
+
+def test_what_is_given_is_not_searched():
+    everything = space.default_space({}, 60000)
+    assert set(everything) == {
+        "layers", "width_1", "width_2", "width_3", "activation", "batch_size", "optimizer", "momentum.lr",
+        "momentum.weight_decay", "adam.lr", "adam.weight_decay", "dropout",
+    }  # fmt: skip
+    fixed = {"hidden": [64], "optimizer": "adam", "weight_decay": 0.0, "dropout": 0.0, "batch_size": 64}
+    assert set(space.default_space(fixed, 60000)) == {"activation", "adam.lr"}
+    assert set(space.default_space({"hidden": [64], "lr": 0.1}, 60000)) == {
+        "activation", "batch_size", "momentum.weight_decay", "dropout",
+    }  # fmt: skip
+
+
+def test_a_draw_holds_what_goes_together():
+    whole = space.default_space({}, 60000)
+    drawn = space.draw(whole, lambda name, entry: entry.nearest({"layers": 2, "optimizer": "adam"}.get(name)))
+    assert {name for name in drawn if "." in name} == {"adam.lr", "adam.weight_decay"}
+    assert [name for name in drawn if name.startswith("width_")] == ["width_1", "width_2"]
+    settings = space.settings_of(whole, drawn | {"width_1": 32, "width_2": 20})
+    assert settings["hidden"] == [32, 20]
+    assert set(settings) == {"hidden", "activation", "batch_size", "optimizer", "lr", "weight_decay", "dropout"}
+
+
+def test_the_first_trial_has_the_defaults():
+    drawn = space.usual(space.default_space({}, 60000), "softmax")
+    wanted = {"layers": 1, "width_1": 64, "activation": "sigmoid", "batch_size": 128, "momentum.lr": 4.0}
+    assert wanted.items() <= drawn.items()
+    board = board_of()
+    assert board.claim(None).drawn == space.usual(SPACE, "softmax")
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(20, (8,)), (150, (8, 16)), (60000, (32, 64, 128, 256, 512))])
+def test_batch_sizes_suit_the_rows(rows, expected):
+    assert space.batch_sizes(rows) == expected
+
+
+def test_a_space_of_the_user():
+    found = space.parse({"hidden": [[64], [32, 32]], "lr": (1e-3, 1, "log"), "batch_size": (16, 64)})
+    assert found["hidden"].setting("32,32") == [32, 32]
+    assert (found["lr"].log, found["batch_size"].low) == (True, 16)
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"learning_rate": (0.1, 1)}, "a name in search_space must be one of"),
+        ({"epochs": (1, 5)}, "a name in search_space must be one of"),
+        ({"lr": (1.0, 0.1)}, "low < high"),
+        ({"lr": (0, 1, "log")}, "above 0 for log"),
+        ({"lr": []}, "must be a list of choices"),
+        ({"lr": "0.1"}, "must be a list of choices"),
+        ({"hidden": [[3]]}, "hidden is in search_space and given as a setting"),
+    ],
+)
+def test_a_space_that_is_none(rows, entry, text):
+    with pytest.raises(ValueError, match=text):
+        fastnet.tune(*rows, search_space=entry, **FIXED)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps"), [(1, ()), (2, (1,)), (5, (1, 3)), (9, (1, 3)), (27, (1, 3, 9)), (243, (9, 27, 81))]
+)
+def test_rungs_are_few(epochs, steps):
+    assert rungs(epochs) == steps
+
+
+def test_small_sets_get_more_epochs():
+    assert [default_epochs(rows) for rows in (60000, 5000, 150)] == [9, 27, 243]
+
+
+def test_folds_have_all_rows_once_and_classes_alike(rows, tmp_path):
+    data = make_dataset(*rows, "set")
+    sets = parts.divided(data, 0.1, 5, seed=1, shuffle=True)
+    assert all(np.array_equal(np.bincount(part.y), [8, 8, 8]) for part in sets)
+    rounds = list(parts.write(tmp_path, sets, crossed=True).sets())
+    assert [(len(trained), len(held)) for trained, held in rounds] == [(96, 24)] * 5
+    every = np.concatenate([held.X for _, held in rounds])
+    assert np.array_equal(np.sort(every, axis=0), np.sort(data.X, axis=0))
+    assert not (rounds[0][0].X[:, None] == rounds[0][1].X[None]).all(axis=2).any()
+
+
+def test_folds_in_order_are_runs(rows):
+    numbers = parts.fold_numbers(make_dataset(*rows, "set"), 4, seed=1, shuffle=False)
+    assert np.array_equal(numbers, np.repeat(np.arange(4), 30))
+    with pytest.raises(ValueError, match="folds must be a whole number from 2 to the number of rows, 120, got 121"):
+        parts.fold_numbers(make_dataset(*rows, "set"), 121, seed=1, shuffle=True)
+
+
+def test_one_job_finds_the_same_each_time():
+    first, second, other = board_of(), board_of(), board_of(seed=2)
+    for board in (first, second, other):
+        play_until(board, 30)
+    assert course(first) == course(second)
+    assert course(first) != course(other)
+    states = [trial.state for trial in first.trials.values()]
+    assert states.count("pruned") > 5
+    assert states.count("complete") > 5
+    best = first.ranking()[0]
+    assert best.outcome.value == max(t.outcome.value for t in first.trials.values() if t.state == "complete")
+
+
+def test_a_search_that_is_gone_on_with_goes_on_as_it_would_have(tmp_path):
+    whole = board_of()
+    play_until(whole, 30)
+    for most in (7, 20, 30):
+        ledger = ledger_at(tmp_path / "a.db")
+        board = board_of(ledger)
+        play_until(board, most)
+        ledger.close()
+    assert course(board) == course(whole)
+    assert os.listdir(tmp_path) == ["a.db"]
+
+
+def test_trials_of_a_process_that_is_gone_are_lost_and_replaced(tmp_path):
+    killed = ledger_at(tmp_path / "a.db")
+    killed.owner = f"{killed.owner.split(':')[0]}:{dead_process()}:0"
+    board = board_of(killed)
+    for _ in range(3):
+        play(board, board.claim(None))
+    board.claim(None)
+    killed.close()
+    ledger = ledger_at(tmp_path / "a.db")
+    board = board_of(ledger)
+    if os.name == "posix":  # elsewhere its silence tells
+        assert [trial.state for trial in board.trials.values()][3] == "lost"
+        play_until(board, 6)
+        assert board.counted() == 6
+        assert len(board.trials) == 7
+    ledger.close()
+
+
+def dead_process():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_silence_tells_of_an_end_elsewhere(tmp_path, monkeypatch):
+    one, other = ledger_at(tmp_path / "a.db"), ledger_at(tmp_path / "a.db")
+    one.owner = "elsewhere:1:0"
+    clock = [1000.0]
+    monkeypatch.setattr("fastnet.tuning.ledger.time.monotonic", lambda: clock[0])
+    for _ in range(4):
+        one.beat()
+        assert not other.is_gone(one.owner)
+        clock[0] += 15
+    clock[0] += 15
+    assert other.is_gone(one.owner)
+    one.close()
+    other.close()
+
+
+def test_two_share_a_search_and_do_no_trial_twice(tmp_path):
+    ledgers = [ledger_at(tmp_path / "a.db") for _ in range(2)]
+    boards = [board_of(ledger) for ledger in ledgers]
+    for _ in range(12):  # both draw before either has seen the other's
+        claimed = [board.claim(20) for board in boards]
+        for board, trial in zip(boards, claimed, strict=True):
+            if trial is not None:
+                play(board, trial)
+    for board in boards:
+        board.look()
+        assert board.counted() == 20
+    assert boards[0].trials.keys() == boards[1].trials.keys()
+    draws = [json.dumps(trial.drawn) for trial in boards[0].trials.values() if trial.counts]
+    assert len(set(draws)) == 20
+    shares = [sum(trial.owner is None and trial.counts for trial in board.trials.values()) for board in boards]
+    assert sum(shares) == 20
+    assert min(shares) >= 5
+    for ledger in ledgers:
+        ledger.close()
+
+
+def test_a_study_of_another_search_is_refused(tmp_path):
+    ledger_at(tmp_path / "a.db").close()
+    with pytest.raises(DataError, match="holds another search of the same name: its epochs is 9, not 5"):
+        ledger_at(tmp_path / "a.db", epochs=5)
+
+
+def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path):
+    (tmp_path / "a.db").write_text("this is a text, and a long one" * 100)
+    with pytest.raises(DataError, match="cannot be used as a study of Optuna") as caught:
+        ledger_at(tmp_path / "a.db")
+    assert "\n" not in str(caught.value)
+
+
+def task_of(rows, folder, fixed, **settings):
+    sets = parts.divided(make_dataset(*rows, "set"), 0.2, settings.pop("folds", None), seed=1, shuffle=True)
+    written = parts.write(folder, sets, crossed=len(sets) > 2)
+    combined = FIXED | {"epochs": 5, "output": "softmax", "seed": 1} | fixed
+    return Task(written, combined, {}, 3, "val_accuracy", (1, 3))
+
+
+GOOD = {"optimizer": "adam", "lr": 0.03, "activation": "relu"}
+
+
+def test_a_trial_reports_at_rungs_and_may_end_there(rows, tmp_path):
+    asked = []
+    task = task_of(rows, tmp_path, {})
+    outcome = score(task, GOOD, lambda epoch, value: asked.append((epoch, value)))
+    assert dict(asked) == outcome.reports
+    assert list(outcome.reports) == [1, 3]
+    assert outcome.value >= max(outcome.reports.values())
+    assert (outcome.pruned, outcome.failure) == (False, None)
+    pruned = score(task, GOOD, lambda epoch, value: epoch == 3)
+    assert pruned.pruned
+    assert pruned.epochs <= 3
+
+
+def test_a_trial_keeps_its_best_epoch_unless_a_schedule_ends_it(rows, tmp_path):
+    free = score(task_of(rows, tmp_path, {}), GOOD | {"lr": 0.01}, lambda *_: False)
+    assert 1 <= free.epochs <= 5
+    assert score(task_of(rows, tmp_path, {"schedule": "cosine"}), GOOD, lambda *_: False).epochs == 5
+
+
+def test_a_cross_validated_trial_is_the_mean_of_its_folds(rows, tmp_path):
+    task = task_of(rows, tmp_path, {"schedule": "cosine"}, folds=3)
+    whole = score(task, GOOD, lambda *_: False)
+    single = [
+        score(replace(task, parts=replace(task.parts, rounds=(one,))), GOOD, lambda *_: False)
+        for one in task.parts.rounds
+    ]
+    assert whole.value == pytest.approx(np.mean([outcome.value for outcome in single]))
+    assert len({outcome.loss for outcome in single}) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [({"optimizer": "momentum", "lr": 1e30}, "diverged: "), ({"dropout": [0.1, 0.2]}, "UsageError: --dropout")],
+)
+def test_a_trial_that_fails_says_why(rows, tmp_path, settings, text):
+    outcome = score(task_of(rows, tmp_path, {}), GOOD | settings, lambda *_: False)
+    assert outcome.failure.startswith(text)
+    assert outcome.value is None
+
+
+def test_tune_finds_settings_that_train(rows):
+    found = fastnet.tune(*rows, trials=6, jobs=1, epochs=5, seed=3, **FIXED)
+    again = fastnet.tune(*rows, trials=6, jobs=2, epochs=5, seed=3, **FIXED)
+    assert len(found.trials) == len(again.trials) == 6
+    assert found.trials[0].outcome.value == again.trials[0].outcome.value
+    net, history = found.fit(*rows)
+    assert net.evaluate(*rows).accuracy > 0.8
+    assert len(history) == found.best.outcome.epochs == found.training["epochs"]
+    twin = fastnet.Network(**found.network)
+    fastnet.train(twin, *rows, **found.training)
+    assert np.array_equal(twin.params, net.params)
+    assert {record["state"] for record in found.records()} <= {"complete", "pruned"}
+    assert max(map(len, str(found).splitlines())) <= 80
+    assert found.study.best_value == found.best.outcome.value
+
+
+def test_tune_of_values_and_of_validation_rows(rows):
+    X = rows[0]
+    values = X[:, :2] @ np.array([1.0, -2.0]) + 0.5
+    found = fastnet.tune(
+        X[:90], values[:90], validation=(X[90:], values[90:]), trials=4, jobs=1, epochs=5, optimizer="adam", **FIXED
+    )
+    assert found.plan.monitor == "val_r2"
+    assert found.settings["output"] == "identity"
+    net, _ = found.fit(X, values)
+    assert net.is_regression
+
+
+def test_failures_are_noted_and_do_not_end_a_search(rows):
+    space_of_both = {"lr": [1e30, 0.05], "activation": ["relu"]}
+    found = fastnet.tune(
+        *rows, trials=8, jobs=1, epochs=2, search_space=space_of_both, optimizer="momentum", dropout=0.0, **FIXED
+    )
+    states = [trial.state for trial in found.trials]
+    assert len(states) == 8
+    assert "failed" in states
+    assert found.best.settings["lr"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"trials": 0}, "trials must be a whole number"),
+        ({"jobs": 0}, "jobs must be a whole number"),
+        ({"time": "soon"}, "expected a time like 90s"),
+        ({"monitor": "loss"}, "monitor must be one of val_accuracy"),
+        ({"hiden": [3]}, "a setting must be one of .*did you mean 'hidden'"),
+        ({"optimizer": "adamw"}, "optimizer must be one of"),
+        ({"activation": "rilu"}, "no trial can be trained: ValueError: .*'rilu'"),
+        ({"output": "softmax", "loss": "mse"}, "goes with cross_entropy, got 'mse'"),
+        ({"folds": 1}, "folds must be a whole number from 2"),
+    ],
+)
+def test_bad_arguments_are_told(rows, settings, text):
+    with pytest.raises(ValueError, match=text):
+        fastnet.tune(*rows, **{"jobs": 1, "trials": 3} | FIXED | settings)
+
+
+def test_the_pictures_of_a_search(rows):
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    from figure_checks import inside
+
+    found = fastnet.tune(*rows, trials=5, jobs=1, epochs=3, backend="reference", seed=3)
+    figure = found.plot()
+    assert inside(figure)
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles[:2] == ["Accuracy by trial", "hidden units"]
+    assert len(titles) == 8
+    best = next(line for line in figure.axes[0].lines if line.get_label() == "best so far")
+    assert best.get_ydata()[-1] == found.best.outcome.value
+
+
+def test_time_ends_a_search(rows):
+    found = fastnet.tune(*rows, time=0.01, jobs=1, **FIXED)
+    assert not found.ranking
+    with pytest.raises(ValueError, match=r"no trial of .* came to its end: search longer"):
+        _ = found.best
+
+
+class Killer(Silent):
+    """Kills the worker after the first trial."""
+
+    def __init__(self, crew):
+        self.crew = crew
+
+    def over(self, trial, board):
+        if trial.number == 0:
+            self.crew.workers[0].process.kill()
+
+
+def test_a_worker_that_dies_is_replaced(rows, tmp_path):
+    board = board_of(epochs=5)
+    crew = Crew(task_of(rows, tmp_path, {}), 1)
+    Search(board, crew, most=3, deadline=float("inf"), listener=Killer(crew)).run()
+    assert board.counted() == 3
+    assert [trial.state for trial in board.trials.values()].count("failed") <= 1
+    assert all(worker.process.returncode is not None for worker in crew.workers)
+
+
+def test_settings_of_a_trial_in_a_line():
+    settings = {"dropout": 0.1, "l2": 0.001, "hidden": [64, 32], "optimizer": "adam", "activation": "relu"}
+    assert told(settings) == "64-32  relu  adam  dropout 0.1  l2 0.001"
+
+
+def test_a_plan_monitors_what_patience_watches(rows):
+    data = make_dataset(*rows, "set")
+    fixed = {"seed": 1}
+    assert "monitor" not in make_plan(data, fixed | {"monitor": "val_loss"}, monitor="val_loss").fixed
+    watched = make_plan(data, fixed | {"patience": 3}, monitor="val_loss")
+    assert (watched.monitor, watched.fixed["monitor"]) == ("val_loss", "val_loss")
+
+
+TUNE = (
+    "tune", "--data", "set.npz", "--backend", "reference", "--hidden", "5", "--batch-size", "16", "--epochs", "5",
+    "--jobs", "1",
+)  # fmt: skip
+
+
+def test_the_command_searches_saves_and_goes_on(csv, capsys):
+    outputs = ("--save", "net.npz", "--json", "run.json", "--picture", "page.html")
+    assert main([*TUNE, "--trials", "4", *outputs]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "study: set.tune.db, a new one\n" in out
+    assert max(map(len, out.splitlines())) <= 80
+    about = json.loads(Path("run.json").read_text())
+    assert len(about["trials"]) == 4
+    assert about["best"]["settings"]["hidden"] == [5]
+    assert about["test"] is None
+    assert fastnet.Network.load("net.npz").sizes == [9, 5, 3]
+    assert Path("page.html").read_text(encoding="utf-8").count("<img") > 3
+    assert main([*TUNE, "--trials", "6"]) == 0
+    assert "study: set.tune.db, going on after 4 trials\n" in capsys.readouterr().out
+    assert main([*TUNE, "--trials", "6"]) == 0
+    assert "study: set.tune.db, finished with 6 trials; --trials MORE goes on with it\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--folds", "3", "--validation-split", "0.2"), "not both"),
+        (("--validation-split", "0"), "held out, got 0"),
+        (("--validation-split", "90"), "expected 1 to 89 of 90 rows"),
+        (("--picture", "a.txt"), "--picture: expected a name ending in"),
+        (("--study", "no/such.db"), "--study: cannot write"),
+        (("--monitor", "loss"), "monitor must be one of val_accuracy"),
+        (("--study", "nosuch://place"), "cannot be used as a study"),
+    ],
+)
+def test_the_command_refuses(csv, capsys, options, text):
+    assert main([*TUNE, "--trials", "2", *options]) == 2
+    err = capsys.readouterr().err
+    assert text in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):
+    command = [sys.executable, "-m", "fastnet", *TUNE, "--trials", "1000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = wait_for_trials(3)
+    process.send_signal(number)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    if number != signal.SIGKILL:
+        assert "fastnet: trials that are over are in set.tune.db; the same command goes on\n" in err
+    with_lost = states()
+    assert with_lost.count("COMPLETE") + with_lost.count("PRUNED") >= done
+    assert main([*TUNE, "--trials", str(len(with_lost) + 2)]) == 0
+    ended = states()
+    assert ended.count("FAIL") <= 1
+    assert len(ended) - ended.count("FAIL") == len(with_lost) + 2
+
+
+def wait_for_trials(most):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        done = [state for state in states() if state in ("COMPLETE", "PRUNED")] if Path("set.tune.db").exists() else []
+        if len(done) >= most:
+            return len(done)
+        time.sleep(0.1)
+    raise AssertionError("no trial came to its end")
+
+
+def states():
+    """The states of the trials, as SQLite has them; none before there is a table."""
+    import sqlite3
+
+    connection = sqlite3.connect("set.tune.db", timeout=60)
+    try:
+        return [state for (state,) in connection.execute("SELECT state FROM trials")]
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()
