@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.range_test import RangeTest, find_lr
+    from fastnet.tables import Preprocess, load_table
     from fastnet.training import resume, train
 
 __version__ = "0.2.0.dev0"
@@ -34,6 +35,7 @@ _HOMES = {
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",
+    "Preprocess": "tables",
     "RangeTest": "range_test",
     "RegressionEvaluation": "network",
     "SGD": "optimizers",
@@ -43,6 +45,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
     "load_data": "data",
+    "load_table": "tables",
     "resume": "training",
     "train": "training",
     "warmup": "engine.warm",
@@ -63,6 +66,7 @@ __all__ = [
     "Momentum",
     "Network",
     "NonFiniteLossError",
+    "Preprocess",
     "RangeTest",
     "RegressionEvaluation",
     "Step",
@@ -71,6 +75,7 @@ __all__ = [
     "confusion_matrix",
     "find_lr",
     "load_data",
+    "load_table",
     "resume",
     "train",
     "warmup",
