@@ -17,6 +17,7 @@ import numpy as np
 
 from fastnet.data.budget import Budget
 from fastnet.data.extras import required
+from fastnet.data.formats import FORMATS
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 from fastnet.errors import DataError
 from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, clean_words, number_of
@@ -68,11 +69,14 @@ def open_table(source: Any, budget: Budget | None = None) -> Table:
 
 def _open_file(path: str | os.PathLike, budget: Budget) -> Table:
     with Source(path, budget) as source:
-        head, packed = source.stream.peek(SAMPLE)[:8], source.gz
+        head, packed = source.head(), source.gz
         if not packed and head.startswith(b"PAR1"):
             return _parquet(path)
         if not packed and head.startswith(b"ARROW1"):
             return _feather(path)
+        other = next((name for name, recognized, _ in FORMATS if name != "CSV" and recognized(head)), None)
+        if other is not None:
+            raise data_error(path, f"expected a table, which is CSV, Parquet or Feather, got {other}")
         return CsvTable(path, budget, source.stream.read(SAMPLE))
 
 
