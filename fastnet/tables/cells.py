@@ -98,11 +98,11 @@ def joined(parts: Sequence[Cells]) -> Cells:
     return Words(np.concatenate(codes), tuple(places))
 
 
-def require_finite(values: np.ndarray, table: str, column: str, start: int) -> None:
-    """Raise DataError for infinite numbers in a column, whose first value is in row ``start`` + 1."""
+def require_finite(values: np.ndarray, table: str, column: str, rows: np.ndarray) -> None:
+    """Raise DataError for infinite numbers in a column; rows : int (n,), the numbers of their rows."""
     infinite = np.isinf(values)
     if infinite.any():
-        raise cell_error(table, column, start + int(infinite.argmax()), "expected a finite number, got inf")
+        raise cell_error(table, column, int(rows[infinite.argmax()]), "expected a finite number, got inf")
 
 
 def cell_error(table: str, column: str, row: int, message: str) -> Exception:

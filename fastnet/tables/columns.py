@@ -87,7 +87,7 @@ class Column:
             at = int(text.argmax())
             got = cells.names[cells.codes[at]]  # type: ignore[union-attr]
             raise cell_error(table, self.name, start + at, f"expected a number, got {got!r}")
-        require_finite(values, table, self.name, start)
+        require_finite(values, table, self.name, np.arange(start, start + len(values)))
         gaps = np.isnan(values)
         out[:, 0] = np.where(gaps, 0.0, (values - self.mean) / self.scale)
         if self.gaps:

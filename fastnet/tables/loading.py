@@ -80,6 +80,8 @@ class TableLoader:
         if target in self.preprocess.ignore:
             raise data_error(self.table.name, f"the target column {target!r} cannot be left out")
         self.table.settle([name for name in self.table.names if name not in set(self.preprocess.ignore)])
+        if not self.table.n_rows:
+            raise data_error(self.table.name, "expected rows below the header, got none")
         self.cells, self.rows = target_cells(self.table, target)
         if not len(self.rows):
             raise data_error(self.table.name, f"expected values in the target column {target!r}, got none")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.data.budget import Budget
-from fastnet.data.source import data_error
+from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import did_you_mean
 from fastnet.tables.cells import Cells, Piece, Words
 from fastnet.tables.columns import DROPPED, Column, choose, date_error, warn_of_strangers
@@ -100,9 +100,10 @@ class Preprocess:
 
         part : of each row, uint8 or bool (n_rows,); rows of no part have a number from len(sizes) on. sizes : of them.
         """
-        if budget is not None:
-            budget.take(4 * sum(sizes) * len(self.feature_names))
-        arrays = [np.empty((n, len(self.feature_names)), np.float32) for n in sizes]
+        with told_as_data_errors(table.name):
+            if budget is not None:
+                budget.take(4 * sum(sizes) * len(self.feature_names))
+            arrays = [np.empty((n, len(self.feature_names)), np.float32) for n in sizes]
         filled, strangers = [0] * len(sizes), Counter[str]()
         for piece in table.pieces(self.used):
             block = self._encoded(piece, table.name, strangers)

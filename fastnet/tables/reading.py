@@ -9,7 +9,7 @@ of 200 000 x 31 (52 MB) in pieces, text as codes: pyarrow 0.31, polars 0.23 with
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -274,7 +274,7 @@ class CsvTable:
                     yield Piece(start, len(batch), cells)
                     start += len(batch)
         except DataError as error:
-            self._explain(str(error), start)
+            self._explain(str(error))
             raise
 
     def _batches(self, source: Source, columns: list[str], **changed: Any) -> Iterator[Any]:
@@ -307,8 +307,8 @@ class CsvTable:
                     row = start + int((found.codes == code).argmax())  # type: ignore[union-attr]
                     raise data_error(self.name, f"column {column!r}, row {row + 1}: expected text, got zero bytes")
 
-    def _explain(self, message: str, start: int) -> None:
-        """Raise what an error of pyarrow means, if that is known; ``start`` rows were read without it."""
+    def _explain(self, message: str) -> None:
+        """Raise what an error of pyarrow means, if that is known."""
         found = _CONVERSION.search(message)
         if found and found[2] == "double":
             raise _NotNumbersError(self.names[int(found[1])])
@@ -321,11 +321,12 @@ class CsvTable:
             ) from None  # fmt: skip
         found = _WIDTH.search(message)
         if found:
-            row = self._first_bad_row(start)
+            row = self._first_bad_row()
             quote = " (is a quote not closed there?)" if self.dialect.quote in found[3] else ""
             raise data_error(self.name, f"row {row + 1}: expected {found[1]} cells, got {found[2]}{quote}") from None
         if "straddl" in message or "out of sync" in message:
-            raise data_error(self.name, f"after row {start}: a quote is not closed, or a row has over 4 MB") from None
+            row = self._first_bad_row()
+            raise data_error(self.name, f"row {row + 1}: a quote is not closed, or the row has over 4 MB") from None
 
     def _first_bad_text(self, column: str) -> int:
         """The row, from 0, of the first cell that is not UTF-8."""
@@ -338,19 +339,20 @@ class CsvTable:
                     row += 1
         return row
 
-    def _first_bad_row(self, start: int) -> int:
-        """The row, from 0, of the first one that has another number of cells; before it ``start`` rows are fine."""
+    def _first_bad_row(self) -> int:
+        """The row, from 0, of the first one that has another number of cells, or that has no end."""
         import csv
 
         with Source(self.path, self.budget) as source:
             lines = (line.decode("utf-8", "replace").replace("\0", "") for line in source.stream)
             reader = csv.reader(lines, delimiter=self.dialect.separator, quotechar=self.dialect.quote)
             rows = -1
-            for row in reader:
-                if row and len(row) != len(self.names):
-                    return max(rows, 0)
-                rows += bool(row)
-        return start
+            with suppress(csv.Error):  # of a cell without an end
+                for row in reader:
+                    if row and len(row) != len(self.names):
+                        return max(rows, 0)
+                    rows += bool(row)
+        return max(rows, 0)
 
 
 class _NotNumbersError(Exception):

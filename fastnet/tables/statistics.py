@@ -59,8 +59,9 @@ class Statistics:
         known = ~np.isnan(values)
         self.gaps += len(values) - int(np.count_nonzero(known | text))
         if known.any():
-            require_finite(values, table, self.name, int(rows[0]))
-            self._merge(values[known], rows[known])
+            require_finite(values, table, self.name, rows)
+            with np.errstate(over="ignore"):  # `choose` refuses what is so large
+                self._merge(values[known], rows[known])
 
     def _count(self, words: Words) -> None:
         times = np.bincount(words.codes[words.codes >= 0], minlength=len(words.names))

@@ -57,8 +57,7 @@ class Target:
                 at = int(text.argmax())
                 got = cells.names[cells.codes[at]]  # type: ignore[union-attr]
                 raise cell_error(table, self.name, int(rows[at]), f"expected a number to predict, got {got!r}")
-            for at in np.flatnonzero(np.isinf(values))[:1]:
-                require_finite(values[at : at + 1], table, self.name, int(rows[at]))
+            require_finite(values, table, self.name, rows)
             return (values - self.mean) / self.scale
         words, labels = as_words(cells), {name: label for label, name in enumerate(self.names)}
         codes = np.array([labels.get(name, -1) for name in words.names] + [-1], np.int64)[words.codes]
