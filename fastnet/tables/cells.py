@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet.data.source import data_error
 
-PIECE_ROWS = 1 << 16
+PIECE_ROWS = 1 << 14
 # Cells of a text that stand for nothing.
 GAPS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"})
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
@@ -91,11 +91,12 @@ def joined(parts: Sequence[Cells]) -> Cells:
     if not any(isinstance(part, Words) for part in parts):
         return np.concatenate([np.zeros(0), *parts])  # type: ignore[list-item]
     places: dict[str, int] = {}
-    codes = []
+    codes = [np.zeros(0, np.int32)]
     for part in map(as_words, parts):
-        lookup = np.array([places.setdefault(name, len(places)) for name in part.names] + [-1], np.int64)
+        lookup = np.array([places.setdefault(name, len(places)) for name in part.names] + [-1], np.int32)
         codes.append(lookup[part.codes])
-    return Words(np.concatenate(codes), tuple(places))
+    smallest = np.min_scalar_type(-1 - len(places))  # a target of millions of rows stays in memory
+    return Words(np.concatenate(codes).astype(smallest), tuple(places))
 
 
 def require_finite(values: np.ndarray, table: str, column: str, rows: np.ndarray) -> None:

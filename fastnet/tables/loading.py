@@ -82,20 +82,20 @@ class TableLoader:
         self.table.settle([name for name in self.table.names if name not in set(self.preprocess.ignore)])
         if not self.table.n_rows:
             raise data_error(self.table.name, "expected rows below the header, got none")
-        self.cells, self.rows = target_cells(self.table, target)
-        if not len(self.rows):
+        self.cells, self.known = target_cells(self.table, target)
+        if not len(self.cells):
             raise data_error(self.table.name, f"expected values in the target column {target!r}, got none")
-        self.target = choose_target(target, self.cells, self.table.name, self.rows, regression)
+        self.target = choose_target(target, self.cells, self.table.name, self.known, regression)
 
     @property
     def n_rows(self) -> int:
         """Rows that have a value in the target."""
-        return len(self.rows)
+        return len(self.cells)
 
     @property
     def left_out(self) -> int:
         """Rows that have none."""
-        return self.table.n_rows - len(self.rows)
+        return self.table.n_rows - len(self.cells)
 
     @property
     def holds_values(self) -> bool:
@@ -113,7 +113,7 @@ class TableLoader:
         """
         if test_split and self.test is not None:
             raise ValueError("test_split must be None where there is a test table")
-        y = self.target.encode(self.cells, self.table.name, self.rows)
+        y = self.target.encode(self.cells, self.table.name, self.known)
         part = np.full(self.n_rows, TRAIN, np.uint8)
         for number, amount in ((TEST, test_split), (VALIDATION, validation_split)):
             if amount:
@@ -123,7 +123,9 @@ class TableLoader:
             y = (y - target.mean) / target.scale
         else:
             target = self.target
-        return self._encoded(target, y, part)
+        sets = [y[part == number] for number in (TRAIN, VALIDATION, TEST)]
+        del y  # of millions of rows: memory that the inputs need
+        return self._encoded(target, sets, part)
 
     def _take(
         self, part: np.ndarray, number: int, amount: int | float, labels: np.ndarray | None, seed: int, shuffle: bool
@@ -141,19 +143,18 @@ class TableLoader:
             _, held = draw(len(free), n_held, rng, None if labels is None else labels[free])
         part[free[held]] = number
 
-    def _encoded(self, target: Target, y: np.ndarray, part: np.ndarray) -> Parts:
+    def _encoded(self, target: Target, y: list[np.ndarray], part: np.ndarray) -> Parts:
+        """The sets of parts TRAIN, VALIDATION and TEST, each with its y."""
         learned = Preprocess(self.preprocess.ignore, self.preprocess.categorical)
         learned.target = target
         parts = np.full(self.table.n_rows, LEFT_OUT, np.uint8)
-        parts[self.rows] = part
+        parts[self.known] = part
         learned.fit_rows(self.table, parts == TRAIN)
-        sizes = [int(np.count_nonzero(part == number)) for number in (TRAIN, VALIDATION, TEST)]
-        arrays = learned.encode_parts(self.table, parts, sizes, self.budget)
-        sets = [
-            as_dataset(X, y[part == number], self.table.name, learned) if len(X) else None
-            for number, X in enumerate(arrays)
-        ]
-        train, validation, test = sets
+        arrays = learned.encode_parts(self.table, parts, [len(labels) for labels in y], self.budget)
+        train, validation, test = (
+            as_dataset(X, labels, self.table.name, learned) if len(X) else None
+            for X, labels in zip(arrays, y, strict=True)
+        )
         assert train is not None
         if self.test is not None:
             test = load_rows(self.test, learned, budget=self.budget)
@@ -163,13 +164,13 @@ class TableLoader:
 
 
 def target_cells(table: Table, target: str) -> tuple[Cells, np.ndarray]:
-    """(the cells of the target column that are no gaps, their row numbers, int64)."""
+    """(the cells of the target column that are no gaps, and where they are, bool (n_rows,))."""
     if table.kinds[target] not in (NUMBERS, WORDS):
         what = "dates" if table.kinds[target] == DATES else table.kinds[target]
         raise data_error(table.name, f"the target column {target!r} holds {what}; expected numbers or text")
     cells = joined([piece.cells[target] for piece in table.pieces([target])])
     known = cells.codes >= 0 if isinstance(cells, Words) else ~np.isnan(cells)
-    return some(cells, known), np.flatnonzero(known)
+    return cells if known.all() else some(cells, known), known
 
 
 def as_dataset(X: np.ndarray, y: np.ndarray | None, name: str, preprocess: Preprocess) -> Dataset:
@@ -195,11 +196,9 @@ def load_rows(
             return as_dataset(preprocess.encode(table, budget=budget), None, table.name, preprocess)
         assert target is not None
         preprocess.settle(table, [target.name])
-        cells, rows = target_cells(table, target.name)
-        chosen = np.zeros(table.n_rows, bool)
-        chosen[rows] = True
-        y = target.encode(cells, table.name, rows)
-        return as_dataset(preprocess.encode(table, chosen, budget), y, table.name, preprocess)
+        cells, known = target_cells(table, target.name)
+        y = target.encode(cells, table.name, known)
+        return as_dataset(preprocess.encode(table, known, budget), y, table.name, preprocess)
 
 
 def in_own_units(dataset: Dataset) -> Dataset:

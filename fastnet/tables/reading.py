@@ -168,7 +168,7 @@ def _parquet(path: str | os.PathLike) -> ArrowTable:
 
     def batches(columns: list[str]) -> Iterator[Any]:
         # Without a buffered stream, whole row groups are held at once.
-        with parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        with parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
             yield from file.iter_batches(PIECE_ROWS, columns=columns)
 
     return ArrowTable(shown(path), schema, batches)
@@ -216,7 +216,7 @@ def cells_of(array: Any) -> Cells:
         return Words(array.cast(arrow.int8()).fill_null(-1).to_numpy(zero_copy_only=False), ("False", "True"))
     if not types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return clean_words(codes, [str(name) for name in array.dictionary.to_pylist()])
 
 

@@ -49,22 +49,25 @@ class Target:
         """Names for a Dataset and a Network, or None where 0, 1, ... are the names themselves."""
         return numbered(self.names)[1] if self.names else None
 
-    def encode(self, cells: Cells, table: str, rows: np.ndarray) -> np.ndarray:
-        """Labels, int64 (n,), or standardised values, float64 (n,), of cells without gaps; rows are their numbers."""
+    def encode(self, cells: Cells, table: str, known: np.ndarray) -> np.ndarray:
+        """Labels, int64 (n,), or standardised values, float64 (n,), of cells without gaps.
+
+        known : bool, which rows of the table they are. Raises DataError for what is no class, or no finite number.
+        """
         if self.holds_values:
             values, text = as_numbers(cells)
             if text.any():
-                at = int(text.argmax())
-                got = cells.names[cells.codes[at]]  # type: ignore[union-attr]
-                raise cell_error(table, self.name, int(rows[at]), f"expected a number to predict, got {got!r}")
-            require_finite(values, table, self.name, rows)
+                row, got = first_text(cells, text, known)
+                raise cell_error(table, self.name, row, f"expected a number to predict, got {got!r}")
+            if np.isinf(values).any():
+                require_finite(values, table, self.name, np.flatnonzero(known))
             return (values - self.mean) / self.scale
         words, labels = as_words(cells), {name: label for label, name in enumerate(self.names)}
         codes = np.array([labels.get(name, -1) for name in words.names] + [-1], np.int64)[words.codes]
-        if (codes < 0).any():
-            at = int((codes < 0).argmax())
-            got = words.names[words.codes[at]]
-            raise cell_error(table, self.name, int(rows[at]), f"the class {got!r} is not among those trained on")
+        strange = codes < 0
+        if strange.any():
+            row, got = first_text(words, strange, known)
+            raise cell_error(table, self.name, row, f"the class {got!r} is not among those trained on")
         return codes
 
     def in_own_units(self, values: np.ndarray) -> np.ndarray:
@@ -80,10 +83,17 @@ class Target:
         return replace(self, mean=mean, scale=scale)
 
 
-def choose_target(name: str, cells: Cells, table: str, rows: np.ndarray, regression: bool | None = None) -> Target:
+def first_text(cells: Cells, chosen: np.ndarray, known: np.ndarray) -> tuple[int, str]:
+    """(row of the table, text) of the first chosen one of cells that are words; known : which rows they are."""
+    assert isinstance(cells, Words)
+    at = int(chosen.argmax())
+    return int(np.flatnonzero(known)[at]), cells.names[cells.codes[at]]
+
+
+def choose_target(name: str, cells: Cells, table: str, known: np.ndarray, regression: bool | None = None) -> Target:
     """Classes for text and for whole numbers of few different values, values for other numbers.
 
-    cells : without gaps; rows : their numbers. regression : whether to take them for values; None decides. Raises
+    cells : without gaps; known : bool, which rows they are. regression : whether to take them for values; None decides. Raises
     DataError where the column cannot be learned.
     """
     values, text = as_numbers(cells)
@@ -93,11 +103,9 @@ def choose_target(name: str, cells: Cells, table: str, rows: np.ndarray, regress
     if regression:
         return Target(name)  # `encode` tells the text and its row
     if text.any() and not text.all() and np.count_nonzero(~text) > np.count_nonzero(text):
-        at = int(text.argmax())
-        assert isinstance(cells, Words)
-        got = cells.names[cells.codes[at]]
-        raise cell_error(table, name, int(rows[at]), f"expected a number, as most of the target column, got {got!r}")
-    present = {words.names[code] for code in np.unique(words.codes)}
+        row, got = first_text(cells, text, known)
+        raise cell_error(table, name, row, f"expected a number, as most of the target column, got {got!r}")
+    present = {name for name, times in zip(words.names, np.bincount(words.codes), strict=False) if times}
     labels, _ = numbered(present)
     if len(labels) == 1:
         raise data_error(table, f"the target column {name!r} is constant: {next(iter(labels))!r}")
