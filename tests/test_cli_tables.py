@@ -78,7 +78,10 @@ def test_what_does_not_fit_is_said_in_a_line(run, table, tmp_path):
     assert err == f"fastnet: warning: {new}: categories that the training rows did not have, taken for none of them: " \
         "1 in column 'c'\n"  # fmt: skip
     new.write_bytes(b"c,X\nb,9\n")
-    assert run("predict", model, new)[::2] == (2, f"fastnet: error: {new}: expected a column 'x', got none; it has c, X\n")
+    assert run("predict", model, new)[::2] == (
+        2,
+        f"fastnet: error: {new}: expected a column 'x', got none; it has c, X\n",
+    )
     new.write_bytes(b"c,x\nb,9\nb,many\n")
     assert run("predict", model, new)[::2] == (
         2, f"fastnet: error: {new}: column 'x', row 2: expected a number, got 'many'\n"

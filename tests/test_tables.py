@@ -334,7 +334,7 @@ def test_names_of_numbers_and_text_are_the_same():
     assert as_words(Words(np.array([0, 1, 2]), ("3.0", "0.5", "true"))).names == ("3", "0.5", "True")
 
 
-@pytest.mark.parametrize("text", ["2024-01-05", "5.1.2024", "01/05/24", "2024-01-05T10:30:00Z", "2024-01-05 10:30", "10:30"])
+@pytest.mark.parametrize("text", ["2024-01-05", "5.1.2024", "01/05/24", "2024-01-05T10:30:00Z", "10:30"])
 def test_dates(text):
     assert looks_like_a_date(text)
 

@@ -94,8 +94,7 @@ def _check_columns(path: os.PathLike, fields: list[str], header: bool, labelled:
     if header and not labelled and any(field.lower() in LABEL_NAMES for field in fields):
         raise data_error(
             path,
-            "expected the labels in the first column, got them in a later one; "
-            f"and pixels in all others; {TABLE}",
+            f"expected the labels in the first column, got them in a later one; and pixels in all others; {TABLE}",
         )
 
 

@@ -161,8 +161,8 @@ def _refuse_mixtures_and_dates(found: Statistics, table: str) -> None:
 def date_error(table: str, column: str, where: str = "") -> Exception:
     """The DataError for a column of dates."""
     return data_error(
-        table, f"column {column!r} holds dates{where}; leave it out by --ignore {column}, or make numbers of it, such as "
-        "year, month and weekday"
+        table, f"column {column!r} holds dates{where}; leave it out by --ignore {column}, or make numbers of it, "
+        "such as year, month and weekday"
     )  # fmt: skip
 
 

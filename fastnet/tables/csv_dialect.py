@@ -43,7 +43,9 @@ def dialect_of(head: bytes, path: str) -> Dialect:
     commas = sum(_COMMA_NUMBER.fullmatch(cell) is not None for cell in cells) if separator != "," else 0
     points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells) if commas else 0
     if any("\ufffd" in name for name in rows[0]):
-        raise data_error(path, f"the header is not in UTF-8: {', '.join(rows[0])}; convert it by iconv -f latin1 -t utf-8")
+        raise data_error(
+            path, f"the header is not in UTF-8: {', '.join(rows[0])}; convert it by iconv -f latin1 -t utf-8"
+        )
     return Dialect(_names(rows[0], path), separator, quote, "," if commas > points else ".", tuple(rows[1:]))
 
 

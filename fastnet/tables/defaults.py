@@ -5,4 +5,12 @@ from typing import Any
 
 def defaults(n_rows: int) -> dict[str, Any]:
     """Settings by the names of `fastnet.settings`."""
-    return {"hidden": [64], "activation": "relu", "init": "he", "optimizer": "adam", "lr": 1e-3, "batch_size": 32, "epochs": 30}
+    return {
+        "hidden": [64],
+        "activation": "relu",
+        "init": "he",
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "batch_size": 32,
+        "epochs": 30,
+    }

@@ -1,4 +1,4 @@
-"""load_table: from a table to the Datasets that training takes, and the rows of further tables for a trained network."""
+"""From a table to the Datasets that training takes, and the rows of further tables for a trained network."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -181,9 +181,7 @@ def as_dataset(X: np.ndarray, y: np.ndarray | None, name: str, preprocess: Prepr
     return Dataset(X, y, classes, name, class_names=names, preprocess=preprocess)
 
 
-def load_rows(
-    source: Any, preprocess: Preprocess, *, labelled: bool = True, budget: Budget | None = None
-) -> Dataset:
+def load_rows(source: Any, preprocess: Preprocess, *, labelled: bool = True, budget: Budget | None = None) -> Dataset:
     """The encoded rows of another table. y is None where ``labelled`` is False or the target column is missing.
 
     With y, rows without a value in the target are left out. Raises DataError for a class that was not trained on.

@@ -1,7 +1,7 @@
 """Preprocess: from the raw columns of a table to the float32 inputs of a network."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np

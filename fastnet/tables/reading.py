@@ -126,8 +126,8 @@ def _cells_of_objects(array: np.ndarray) -> Cells:
     values = array.tolist()
     gap = [value is None or type(value).__name__ in ("NAType", "NaTType") or value != value for value in values]
     # A bool is a number for Python, but two names for a table.
-    if all(empty or (isinstance(v, int | float) and not isinstance(v, bool)) for v, empty in zip(values, gap, strict=True)):
-        return np.array([np.nan if empty else float(value) for value, empty in zip(values, gap, strict=True)])
+    if all(empty or (isinstance(v, int | float) and type(v) is not bool) for v, empty in zip(values, gap, strict=True)):
+        return np.array([np.nan if empty else float(v) for v, empty in zip(values, gap, strict=True)])
     places: dict[str, int] = {}
     codes = [-1 if empty else places.setdefault(str(v), len(places)) for v, empty in zip(values, gap, strict=True)]
     return clean_words(np.array(codes, np.int64), list(places))
@@ -292,9 +292,7 @@ class CsvTable:
         reader = csv.open_csv(
             source.stream,
             csv.ReadOptions(block_size=BLOCK, column_names=list(self.names), skip_rows=1),
-            csv.ParseOptions(
-                delimiter=self.dialect.separator, quote_char=self.dialect.quote, newlines_in_values=True
-            ),
+            csv.ParseOptions(delimiter=self.dialect.separator, quote_char=self.dialect.quote, newlines_in_values=True),
             csv.ConvertOptions(**conversion),
         )
         yield from reader
@@ -316,8 +314,8 @@ class CsvTable:
             column = self.names[int(found[1])]
             row = self._first_bad_text(column)
             raise data_error(
-                self.name, f"column {column!r}, row {row + 1}: expected text in UTF-8, got other bytes: convert the file, "
-                "as by iconv -f latin1 -t utf-8"
+                self.name, f"column {column!r}, row {row + 1}: expected text in UTF-8, got other bytes: convert the "
+                "file, as by iconv -f latin1 -t utf-8"
             ) from None  # fmt: skip
         found = _WIDTH.search(message)
         if found:

@@ -93,8 +93,8 @@ def first_text(cells: Cells, chosen: np.ndarray, known: np.ndarray) -> tuple[int
 def choose_target(name: str, cells: Cells, table: str, known: np.ndarray, regression: bool | None = None) -> Target:
     """Classes for text and for whole numbers of few different values, values for other numbers.
 
-    cells : without gaps; known : bool, which rows they are. regression : whether to take them for values; None decides. Raises
-    DataError where the column cannot be learned.
+    cells : without gaps; known : bool, which rows they are. regression : whether to take them for values; None
+    decides. Raises DataError where the column cannot be learned.
     """
     values, text = as_numbers(cells)
     if not text.any() and (regression or (regression is None and not _few_whole(values))):
