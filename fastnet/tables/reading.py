@@ -24,8 +24,8 @@ from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, clean_wo
 from fastnet.tables.csv_dialect import BOM, SAMPLE, dialect_of, require_different
 
 NUMBERS, WORDS, DATES = "numbers", "words", "dates"  # kinds of columns; any other kind cannot be used
-BLOCK = 1 << 22  # bytes of CSV text that are parsed at a time
-KEPT = 100_000_000  # bytes of cells that are kept, so that small files are parsed once
+BLOCK = 1 << 21  # bytes of CSV text that are parsed at a time
+KEPT = 64_000_000  # bytes of cells that are kept, so that small files are parsed once
 _CONVERSION = re.compile(r"In CSV column #(\d+): CSV conversion error to (\w+)")
 _WIDTH = re.compile(r"Expected (\d+) columns, got (\d+)(.*)", re.DOTALL)
 
@@ -324,7 +324,7 @@ class CsvTable:
             raise data_error(self.name, f"row {row + 1}: expected {found[1]} cells, got {found[2]}{quote}") from None
         if "straddl" in message or "out of sync" in message:
             row = self._first_bad_row()
-            raise data_error(self.name, f"row {row + 1}: a quote is not closed, or the row has over 4 MB") from None
+            raise data_error(self.name, f"row {row + 1}: a quote is not closed, or the row has over 2 MB") from None
 
     def _first_bad_text(self, column: str) -> int:
         """The row, from 0, of the first cell that is not UTF-8."""
