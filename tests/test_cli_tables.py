@@ -110,7 +110,8 @@ def test_a_regression_is_in_the_units_of_the_table(run, houses, tmp_path):
 
 def test_a_table_run_goes_on(run, houses, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = ("train", "--data", houses.name, "--target", "price", "--test-split", 60, "--quiet", *FAST)
+    settings = ("train", "--data", houses.name, "--target", "price", "--test-split", 60, "--quiet", *FAST,
+                "--schedule", "constant")  # fmt: skip
     whole, kept = tmp_path / "whole.npz", tmp_path / "kept.npz"
     assert run(*settings, "--save", whole)[0] == 0
     assert run(*settings, "--epochs", 12, "--checkpoint", "folder", "--save", kept)[0] == 0
@@ -154,6 +155,14 @@ def test_settings_of_the_user_come_before_those_of_tables(run, table, tmp_path):
     assert config["activation"] == chosen["activation"]
     assert config["schedule"] is None
     assert config["batch_size"] == chosen["batch_size"]
+
+
+def test_a_schedule_of_the_user_goes_with_the_rule_of_tables(run, table, tmp_path):
+    report = tmp_path / "r.json"
+    options = ("--schedule", "cosine", "--quiet", "--json", report)
+    assert run("train", "--data", table, "--target", "y", *options, *FAST)[0] == 0
+    config = json.loads(report.read_text())["config"]
+    assert (config["schedule"], config["optimizer"], config["lr"]) == ("cosine", "adam", defaults(400)["lr"])
 
 
 def test_one_output_layer_or_the_other(run, tmp_path):

@@ -77,11 +77,11 @@ def complete(args: argparse.Namespace, table: "TableLoader") -> None:
     from fastnet.tables.defaults import defaults
 
     args.output = args.output or ("identity" if table.holds_values else "softmax")
-    rule_is_meant = {"optimizer", "lr", "beta", "ema", "nesterov", "schedule"} & set(args.given)
     chosen = defaults(table.n_rows)
+    if set(args.given) & {"optimizer", "beta", "ema", "nesterov"}:  # rates are those of Adam
+        chosen = {name: value for name, value in chosen.items() if name not in ("optimizer", "lr", "schedule")}
     for name, value in chosen.items():
-        of_the_rule = name in ("optimizer", "lr", "schedule", "warmup")
-        if name not in args.given and not (of_the_rule and rule_is_meant - {"lr"}):
+        if name not in args.given:
             setattr(args, name, value)
     settings.resolve(args)
 

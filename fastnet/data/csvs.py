@@ -13,6 +13,7 @@ from fastnet.data.source import PIECE, Source, data_error, told_as_data_errors
 BOM = b"\xef\xbb\xbf"
 LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}
 TABLE = "any other table is read by the column to learn: --target COLUMN, or fastnet.load_table"
+OTHERWISE = "data that are not whole pixels can come as .npy or .npz"
 LONGEST_LINE = 1 << 22
 FIELD = 256  # bytes that a field of the first line takes while it is looked at
 COMMA, NEWLINE, ZERO = b",\n0"
@@ -155,7 +156,7 @@ def _complain(source: Source, text: bytes, width: int, labelled: bool, first: in
         for column, field in enumerate(row.removesuffix(b"\r").split(b","), 1):
             top = 999 if labelled and column == 1 else 255
             if not (field.isdigit() and len(field) <= 3 and int(field) <= top):
-                hint = f"; {TABLE}" if column > 1 or not field.strip().isdigit() else ""
+                hint = f"; {TABLE}" if column == 1 else f"; {OTHERWISE}; {TABLE}"
                 place, told = f"line {number}, column {column}", ascii(field[:20].decode("latin1"))
                 raise data_error(source.path, f"{place}: expected a whole number from 0 to {top}, got {told}{hint}")
     raise data_error(source.path, f"line {first}: expected lines that end with a newline")

@@ -147,8 +147,10 @@ class TableLoader:
         """The sets of parts TRAIN, VALIDATION and TEST, each with its y."""
         learned = Preprocess(self.preprocess.ignore, self.preprocess.categorical)
         learned.target = target
-        parts = np.full(self.table.n_rows, LEFT_OUT, np.uint8)
-        parts[self.known] = part
+        parts = part
+        if self.left_out:
+            parts = np.full(self.table.n_rows, LEFT_OUT, np.uint8)
+            parts[self.known] = part
         learned.fit_rows(self.table, parts == TRAIN)
         arrays = learned.encode_parts(self.table, parts, [len(labels) for labels in y], self.budget)
         train, validation, test = (
