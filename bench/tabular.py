@@ -98,8 +98,8 @@ def theirs(folder: Path, seed: int, chosen: dict[str, Any], regression: bool) ->
                                  ("text", one_hot, make_column_selector(dtype_exclude="number"))])  # fmt: skip
     batch = min(chosen["batch_size"], len(train))
     mlp = (MLPRegressor if regression else MLPClassifier)(
-        hidden_layer_sizes=chosen["hidden"], batch_size=batch, alpha=chosen["l2"] * batch, max_iter=chosen["epochs"], tol=0.0,
-        learning_rate_init=chosen["lr"] / 2, n_iter_no_change=10**6, random_state=seed,
+        hidden_layer_sizes=chosen["hidden"], batch_size=batch, alpha=chosen["l2"] * batch, max_iter=chosen["epochs"],
+        tol=0.0, learning_rate_init=chosen["lr"] / 2, n_iter_no_change=10**6, random_state=seed,
     )  # fmt: skip
     model = make_pipeline(columns, mlp)
     if regression:

@@ -4,8 +4,8 @@ They were chosen on iris, wine, breast cancer, diabetes and made tables of 2 000
 
 * Two hidden layers of 64 relu units beat one of 100 where there is much to learn (R2 0.91 and 0.87 on 15 000 made rows)
   and lose nothing where there is little.
-* Adam, with a learning rate that rises to 0.002 and falls to zero (one_cycle), gains from every step: 8 000 of them beat
-  2 000 from about 1 000 rows on. Below, more steps only learn noise.
+* Adam, with a learning rate that rises to 0.002 and falls to zero (one_cycle), gains from every step: 8 000 of them
+  beat 2 000 from about 1 000 rows on. Below, more steps only learn noise.
 * l2 of 10 / rows, at most 0.05, is what keeps small tables from being learned by heart: R2 on diabetes is 0.54 with it,
   0.17 without.
 * No rows are held out to end the run early: few rows to watch are a noisy judge, and their loss costs more than it
