@@ -189,6 +189,8 @@ def test_transform_says_what_does_not_fit():
         train.preprocess.transform({"x": np.zeros(3)})
     with pytest.raises(fastnet.DataError, match="column 'x', row 2: expected a number, got 'two'"):
         train.preprocess.transform({"x": np.array(["1", "two"]), "c": np.array(["a", "b"])})
+    with pytest.raises(fastnet.DataError, match=r"column 'x', row 1: expected a number near .*, got 1e"):
+        train.preprocess.transform({"x": np.array([1e60]), "c": np.array(["a"])})
     with pytest.warns(UserWarning, match=r"categories that the training rows did not have.*: 2 in column 'c'"):
         X = train.preprocess.transform({"x": np.zeros(3), "c": np.array(["a", "q", "r"])})
     assert X[:, 1:].sum(axis=1).tolist() == [1, 0, 0]

@@ -150,6 +150,19 @@ def test_parquet_and_feather_are_the_same_as_arrays(tmp_path, settings):
     np.testing.assert_array_equal(fastnet.load_table(table, "y")[0].X, expected)
 
 
+def test_a_feather_file_whose_text_has_other_lengths_than_it_says(tmp_path):
+    """Which crashes a process that believes it."""
+    feather = pytest.importorskip("pyarrow.feather")
+    path = tmp_path / "table"
+    feather.write_feather(pyarrow.table(arrays()), path, compression="uncompressed")
+    content = path.read_bytes()
+    ends = np.arange(61, dtype="<i4").tobytes()  # of the letters, one byte each
+    assert ends in content
+    path.write_bytes(content.replace(ends, ends[:4] + b"\2\x7c\0\0" + ends[8:]))
+    with pytest.raises(fastnet.DataError, match="out of bounds"):
+        fastnet.load_table(path, "y")
+
+
 def test_a_test_table_with_other_columns(tmp_path, read):
     other = tmp_path / "other.csv"
     other.write_bytes(csv_bytes(rows(), "x,d,y"))

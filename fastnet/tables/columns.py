@@ -20,6 +20,7 @@ from fastnet.tables.statistics import Statistics
 
 MOST_CATEGORIES = 32
 NUMBER, CATEGORY, DROPPED = "number", "category", "dropped"
+FARTHEST = 1e30  # deviations from the mean: float32 has no room for much more
 LARGEST = 1e100  # squares of larger numbers leave the range of float64
 
 
@@ -89,7 +90,12 @@ class Column:
             raise cell_error(table, self.name, start + at, f"expected a number, got {got!r}")
         require_finite(values, table, self.name, np.arange(start, start + len(values)))
         gaps = np.isnan(values)
-        out[:, 0] = np.where(gaps, 0.0, (values - self.mean) / self.scale)
+        standardised = np.where(gaps, 0.0, (values - self.mean) / self.scale)
+        far = np.abs(standardised) > FARTHEST
+        if far.any():
+            at = int(far.argmax())
+            raise cell_error(table, self.name, start + at, f"expected a number near {self.mean:g}, got {values[at]:g}")
+        out[:, 0] = standardised
         if self.gaps:
             out[:, 1] = gaps
         return 0
