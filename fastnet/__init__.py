@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.optimizers import SGD, Adam, Momentum
     from fastnet.range_test import RangeTest, find_lr
+    from fastnet.tables import Preprocess, load_table
     from fastnet.training import resume, train
     from fastnet.tuning.interface import Tuned, tune
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Momentum": "optimizers",
     "Network": "network",
     "NonFiniteLossError": "errors",
+    "Preprocess": "tables",
     "RangeTest": "range_test",
     "RegressionEvaluation": "network",
     "SGD": "optimizers",
@@ -48,6 +50,7 @@ _HOMES = {
     "confusion_matrix": "metrics",
     "find_lr": "range_test",
     "load_data": "data",
+    "load_table": "tables",
     "permutation_importance": "importance",
     "resume": "training",
     "train": "training",
@@ -71,6 +74,7 @@ __all__ = [
     "Momentum",
     "Network",
     "NonFiniteLossError",
+    "Preprocess",
     "RangeTest",
     "RegressionEvaluation",
     "Step",
@@ -80,6 +84,7 @@ __all__ = [
     "confusion_matrix",
     "find_lr",
     "load_data",
+    "load_table",
     "permutation_importance",
     "resume",
     "train",

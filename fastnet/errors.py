@@ -71,9 +71,13 @@ def one_of(argument: str, value: object, options: Iterable[str]) -> str:
     options = tuple(options)
     if isinstance(value, str) and value in options:
         return value
-    near = difflib.get_close_matches(str(value), options, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{argument} must be one of {', '.join(options)}, got {value!r}{hint}")
+    raise ValueError(f"{argument} must be one of {', '.join(options)}, got {value!r}{did_you_mean(value, options)}")
+
+
+def did_you_mean(value: object, options: Iterable[str]) -> str:
+    """'; did you mean ...?' with the nearest of the options, or nothing."""
+    near = difflib.get_close_matches(str(value), list(options), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def number(argument: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> float:

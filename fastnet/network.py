@@ -15,6 +15,9 @@ from fastnet import hints, units
 from fastnet.data.arrays import check_finite, check_labels, check_rows, check_targets, in_units
 from fastnet.errors import one_of
 
+if TYPE_CHECKING:
+    from fastnet.tables.preprocess import Preprocess
+
 FORMAT = 2  # of a saved network; 1 had neither a scale nor names
 INITS = ("lecun", "he", "glorot", "normal")
 _OUTPUT_NAMES = tuple(dict.fromkeys(output for output, _ in f.PAIRS))
@@ -64,6 +67,7 @@ class Network:
     _input_scale: float = units.PIXEL
     _class_names: tuple[str, ...] | None = None
     _trained_on: units.Inputs | None = None
+    _preprocess: "Preprocess | None" = None
     unfinished = False  # whether a signal ended its training
 
     @hints.hinted("Network")
@@ -170,6 +174,21 @@ class Network:
     @class_names.setter
     def class_names(self, names: Sequence[str] | None) -> None:
         self._class_names = None if names is None else self._check_names(names)
+
+    @property
+    def preprocess(self) -> "Preprocess | None":
+        """How the columns of a table become X, a fitted `fastnet.tables.Preprocess`; None where X is no table.
+
+        It is kept in files. `predict` takes encoded rows: net.predict(net.preprocess.transform(table)).
+        """
+        return self._preprocess
+
+    @preprocess.setter
+    def preprocess(self, preprocess: "Preprocess | None") -> None:
+        if preprocess is not None and len(preprocess.feature_names) != self.sizes[0]:
+            inputs = f"{len(preprocess.feature_names)} inputs"
+            raise ValueError(f"preprocess must make the {self.sizes[0]} inputs of the network, got {inputs}")
+        self._preprocess = preprocess
 
     @property
     def trained_on(self) -> units.Inputs | None:
@@ -308,6 +327,7 @@ class Network:
             "input_scale": self.input_scale,
             "trained_on": None if self._trained_on is None else asdict(self._trained_on),
             **({"unfinished": True} if self.unfinished else {}),
+            **({} if self._preprocess is None else {"preprocess": self._preprocess.description()}),
         }
 
     @classmethod
@@ -338,7 +358,8 @@ class Network:
 
         The model takes X (batch, d), any number of rows. It gives probabilities (batch, k) and classes (batch,) int64;
         a regression gives values (batch, k). They are of the network's dtype. The metadata hold the description that
-        `save` writes, as ``fastnet``, and the class_names, both as JSON.
+        `save` writes, as ``fastnet``, and the class_names, both as JSON. For tables X are encoded rows, those of
+        ``preprocess.transform``: text is not in the graph, and the description says how columns become X.
 
         inputs : type of X, "uint8" or "int64" for integers, which the model multiplies by input_scale, "float32" or
             "float64" for floats, which it uses as they are. None takes what the network was trained on: uint8 after
@@ -385,6 +406,10 @@ class Network:
             trained = about["trained_on"]
             if trained is not None:
                 self._trained_on = units.Inputs(bool(trained["integers"]), float(trained["largest"]))
+        if about.get("preprocess") is not None:
+            from fastnet.tables.preprocess import Preprocess
+
+            self.preprocess = Preprocess.from_description(about["preprocess"])
 
     def __repr__(self) -> str:
         scale = "" if self.input_scale == units.PIXEL else f", input_scale={self.input_scale:g}"

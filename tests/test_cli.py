@@ -128,7 +128,7 @@ def program(*argv: object, **settings) -> subprocess.CompletedProcess:
         ("train --alpha 0.1", "is called --l2 here"),
         ("train --random-state 1", "is called --seed here"),
         ("train --momentum 0.5", "is called --beta here"),
-        ("train --test x", "fastnet evaluate MODEL --data PATH takes another set"),
+        ("train --test x", "--test is for tables: name the column to learn by --target COLUMN"),
         ("train --output-file x", "is called --save here"),
         ("train -o x", "is called --save here"),
         ("predict m x --output-file x", "is called --output here"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fastnet"
-HEAVY = ("numba", "llvmlite", "sklearn", "scipy", "matplotlib", "pandas", "h5py")
+HEAVY = ("numba", "llvmlite", "sklearn", "scipy", "matplotlib", "pandas", "h5py", "pyarrow")
 
 
 def modules_after(code: str) -> set[str]:
@@ -32,7 +32,7 @@ assert not code, code
     "code",
     [
         "import fastnet",
-        "import fastnet.reference, fastnet.metrics, fastnet.data",
+        "import fastnet.reference, fastnet.metrics, fastnet.data, fastnet.tables",
         "import fastnet.cli.main",
         RUN.format(["--help"]),
         RUN.format(["train", "--help"]),

@@ -23,6 +23,7 @@ def add_parser(subparsers: Commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
     data_help = "data set: a name, a file or a folder (default: mnist)"
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the same as --data")
     parser.add_argument("--data", metavar="NAME|PATH", help=data_help)
     add_max_bytes(parser)
     parser.add_argument("--report", action="store_true", help="print the classification report, too")
@@ -33,7 +34,12 @@ def add_parser(subparsers: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say."""
     files.check_writable("--json", args.json)
+    if args.file is not None and args.data is not None:
+        raise UsageError(f"evaluate takes one data set, got {args.file} and --data {args.data}")
+    args.data = args.data or args.file
     network = load_model(args.model)
+    if args.data is None and network.preprocess is not None:
+        raise UsageError(f"{args.model} learned a table: name one, fastnet evaluate {args.model} FILE")
     if args.data is None and network.sizes[0] != MNIST_INPUTS:
         width = network.sizes[0]
         raise UsageError(f"{args.model} takes rows of {width} numbers, not of 784 as mnist: name the data by --data")

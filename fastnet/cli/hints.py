@@ -33,7 +33,6 @@ _OWN_WORDS = {
 }
 
 _UNKNOWN = {
-    "--test": "does not exist: a set brings its test part; fastnet evaluate MODEL --data PATH takes another set",
     "--test-data": "does not exist: a set brings its test part; fastnet evaluate MODEL --data PATH takes another set",
     "--gpu": "does not exist: fastnet trains on the CPU",
     "--device": "does not exist: fastnet trains on the CPU",

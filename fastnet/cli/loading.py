@@ -12,6 +12,7 @@ from fastnet.errors import UsageError
 if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.network import Evaluation, Network, RegressionEvaluation
+    from fastnet.tables import Preprocess
 
 
 def warm_up() -> None:
@@ -50,9 +51,19 @@ def load_rows(source: str, network: "Network", model: str, max_bytes: int | None
 
     model : the file that the network came from, for the UsageError.
     """
+    if network.preprocess is not None:
+        return table_rows(source, network.preprocess, max_bytes)
     dataset = test_rows(source, max_bytes)
     check_width(dataset, network, model)
     return dataset
+
+
+def table_rows(source: str, preprocess: "Preprocess", max_bytes: int | None, *, labelled: bool = True) -> "Dataset":
+    """Return the rows of a table for a network that learned one."""
+    from fastnet.data.budget import Budget
+    from fastnet.tables.loading import load_rows as load
+
+    return load(source, preprocess, labelled=labelled, budget=Budget(max_bytes))
 
 
 def test_rows(source: str, max_bytes: int | None) -> "Dataset":
@@ -75,6 +86,10 @@ def load_model(path: str) -> "Network":
     from fastnet.network import Network
 
     network = Network.load(path)
+    if network.preprocess is not None:
+        from fastnet.tables.loading import fold_target
+
+        fold_target(network)  # of an unfinished run
     if network.unfinished:
         terminal.warning(f"the training of {path} was interrupted: it is what had been reached then")
     return network

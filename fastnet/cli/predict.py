@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from fastnet.cli import files
 from fastnet.cli.drawing import as_drawing, print_drawing
-from fastnet.cli.loading import check_width, load_model, test_rows
+from fastnet.cli.loading import check_width, load_model, table_rows, test_rows
 from fastnet.cli.parser import Commands, add_max_bytes
 from fastnet.errors import UsageError
 from fastnet.files import replacing
@@ -29,7 +29,8 @@ def add_parser(subparsers: Commands) -> None:
         "name of the class where the network knows names, or the values of a regression. For a folder of pictures each "
         "line begins with the name of the picture. One picture of another size than the network's square images is "
         "taken for a drawing: it is made like MNIST's digits (light on dark, cropped, scaled, centred by mass), and "
-        "shown with its probabilities.",
+        "shown with its probabilities. A network that learned a table (fastnet train --target) takes a table with the "
+        "same columns, in any order.",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by fastnet train --save")
     parser.add_argument("file", metavar="FILE", help="data file, folder or picture; labels in it are not looked at")
@@ -51,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
     network = load_model(args.model)
     if args.proba and network.is_regression:
         raise UsageError(f"--proba: {args.model} is a regression, which has values and no probabilities")
-    dataset, steps = as_drawing(test_rows(args.file, args.max_bytes), network, args.drawing)
+    if network.preprocess is not None:
+        dataset, steps = table_rows(args.file, network.preprocess, args.max_bytes, labelled=False), None
+    else:
+        dataset, steps = as_drawing(test_rows(args.file, args.max_bytes), network, args.drawing)
     check_width(dataset, network, args.model)
     if steps is not None and not (args.proba or args.header or args.output):
         print_drawing(network, dataset, steps)

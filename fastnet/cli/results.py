@@ -68,6 +68,10 @@ def write(
         if held_out is not None:
             about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
         about["saved"] = args.save
+        if data.preprocess is not None:
+            from fastnet.tables.loading import column_facts
+
+            about["columns"] = column_facts(data.preprocess)
         about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
         complete &= files.written("--json", args.json, lambda path: files.write_json(path, about))
     return complete

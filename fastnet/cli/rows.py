@@ -1,7 +1,8 @@
 """Which rows a run trains on, which it is evaluated on, and whether their y holds classes or values."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastnet import settings
@@ -27,6 +28,11 @@ class Rows:
     report: "Dataset"
     report_kind: str
     note: str = ""
+
+    def mapped(self, change: "Callable[[Dataset], Dataset]") -> "Rows":
+        """The same rows, each set changed."""
+        held_out = None if self.held_out is None else change(self.held_out)
+        return replace(self, train=change(self.train), held_out=held_out, report=change(self.report))
 
 
 def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None]":
@@ -63,20 +69,34 @@ def choose_output(data: "Dataset", quiet: bool) -> str:
 
 def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
     """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
-    waits = settings.waits(args)
     asked = args.validation_split is not None
-    if not asked and len(data) >= FEWEST and (test_set is None or waits):
+    choose_share(args, len(data), test_set is not None)
+    held_out = None
+    if args.validation_split:
+        data, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
+    return named(args, data, held_out, test_set, asked)
+
+
+def choose_share(args: argparse.Namespace, n: int, tested: bool) -> None:
+    """Choose how many of n rows to hold out, where --validation-split does not say; tested : there are test rows."""
+    waits = settings.waits(args)
+    if args.validation_split is None and n >= FEWEST and (not tested or waits):
         args.validation_split = SHARE
     if waits and not args.validation_split:
         raise UsageError("--patience and --schedule plateau need rows to watch: --validation-split, or --monitor loss")
-    if args.validation_split:
-        train_set, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
-        drawn = "drawn at random" if args.shuffle_split else "the last ones"
-        if test_set is not None:
-            note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
-            return Rows(train_set, held_out, "validation", test_set, "test", note)
+
+
+def named(
+    args: argparse.Namespace, train: "Dataset", held_out: "Dataset | None", test_set: "Dataset | None", asked: bool
+) -> Rows:
+    """Name the rows by what they are for; asked : whether the user asked for those that are held out."""
+    drawn = "drawn at random" if args.shuffle_split else "the last ones"
+    if held_out is not None and test_set is not None:
+        note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
+        return Rows(train, held_out, "validation", test_set, "test", note)
+    if held_out is not None:
         note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
-        return Rows(train_set, held_out, "validation", held_out, "validation", note)
+        return Rows(train, held_out, "validation", held_out, "validation", note)
     if test_set is None:
-        return Rows(data, None, "", data, "training", "\nno labelled test rows: the report is on the training rows")
-    return Rows(data, test_set, "test", test_set, "test")
+        return Rows(train, None, "", train, "training", "\nno labelled test rows: the report is on the training rows")
+    return Rows(train, test_set, "test", test_set, "test")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
-from fastnet.cli import files, loading, matching, results, signals
+from fastnet.cli import files, loading, matching, results, signals, tables
 from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
 from fastnet.cli.rows import Rows, divide, take
 from fastnet.cli.settings import add_settings
@@ -44,6 +44,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("--validation-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
     last_help = "hold out the last rows, as for time series"
     parser.add_argument("--no-shuffle-split", dest="shuffle_split", action="store_false", help=last_help)
+    tables.add_options(parser)
     add_settings(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="write the trained network")
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     args.source = args.data
     task, logs = prepare(args)
     network = settings.make_network(args, task.data.X.shape[1], matching.n_outputs(task.data), task.data.class_names)
+    network.preprocess = task.data.preprocess
     progress: Any = False
     if not args.quiet:
         progress = settings.make_progress(args, network, len(task.rows.train), task.rows.kind)
@@ -156,21 +158,36 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
 
     args.source : args.data, or the same place seen from another folder.
     """
+    tables.check_options(args)
     data_decides = args.output is None and args.data is not None
-    if not data_decides:
+    if not data_decides and args.target is None:
         settings.resolve(args)
     for option in ("save", "json"):
         files.check_writable(f"--{option}", getattr(args, option))
     logs = results.open_logs(args)
     if args.backend == "numba":
         loading.warm_up()
-    data, test_set = take(args)
+    if args.target is not None:
+        data, test_set, rows = tables.load(args)
+    else:
+        data, test_set = take(args)
+        settings.resolve(args)
+        rows = divide(args, data, test_set)
     data = replace(data, name=args.data or data.name)
-    settings.resolve(args)
-    rows = divide(args, data, test_set)
     if not args.quiet:
         print(loading.describe(data, test_set) + rows.note, flush=True)
     return Task(args, data, test_set, rows), logs
+
+
+def for_report(task: Task, network: "Network") -> Task:
+    """The task, with the network and y in the units of the table where that is a regression."""
+    if task.data.preprocess is None:
+        return task
+    from fastnet.tables.loading import fold_target, in_own_units
+
+    fold_target(network)
+    test_set = None if task.test_set is None else in_own_units(task.test_set)
+    return replace(task, data=in_own_units(task.data), test_set=test_set, rows=task.rows.mapped(in_own_units))
 
 
 def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
@@ -181,8 +198,8 @@ def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
         return None
     about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
     about["command"] = COMMAND
-    for name in ("source", *results.OUTPUTS):  # who goes on may stand in another folder
-        if about[name] and (name != "source" or os.path.exists(about[name])):
+    for name in ("source", "test", *results.OUTPUTS):  # who goes on may stand in another folder
+        if about[name] and (name in results.OUTPUTS or os.path.exists(about[name])):
             about[name] = os.path.abspath(about[name])
     return Checkpoint(args.checkpoint, every=args.every or 1, keep=args.keep or 3, about=about)
 
@@ -226,6 +243,7 @@ def finish(
     task: Task, network: "Network", history: "History", logs: dict[str, Any], checkpoint: "Checkpoint | None"
 ) -> int:
     """Write what the options ask for, print the report, and return the exit code."""
+    task = for_report(task, network)
     complete = results.write(task.args, network, task.data, task.test_set, task.rows, history)
     complete &= not any(log.failed for log in logs.values())
     complete &= checkpoint is None or not checkpoint.failed

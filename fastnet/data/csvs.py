@@ -12,6 +12,8 @@ from fastnet.data.source import PIECE, Source, data_error, told_as_data_errors
 
 BOM = b"\xef\xbb\xbf"
 LABEL_NAMES = {"label", "labels", "class", "target", "digit", "y"}
+TABLE = "any other table is read by the column to learn: --target COLUMN, or fastnet.load_table"
+OTHERWISE = "data that are not whole pixels can come as .npy or .npz"
 LONGEST_LINE = 1 << 22
 FIELD = 256  # bytes that a field of the first line takes while it is looked at
 COMMA, NEWLINE, ZERO = b",\n0"
@@ -19,8 +21,12 @@ COMMA, NEWLINE, ZERO = b",\n0"
 
 def is_csv(head: bytes) -> bool:
     """Whether a file that begins with these bytes may be CSV: text with commas."""
-    text = head.removeprefix(BOM)
-    return b"," in text and text.lstrip()[:1] != b"<" and all(32 <= byte < 127 or byte in b"\r\n\t" for byte in text)
+    return b"," in head and is_text(head) and head.removeprefix(BOM).lstrip()[:1] != b"<"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file begins with ASCII text."""
+    return all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head.removeprefix(BOM))
 
 
 def load_csv(source: Source) -> tuple[Dataset, None]:
@@ -89,8 +95,7 @@ def _check_columns(path: os.PathLike, fields: list[str], header: bool, labelled:
     if header and not labelled and any(field.lower() in LABEL_NAMES for field in fields):
         raise data_error(
             path,
-            "expected the labels in the first column, got them in a later one; "
-            "a CSV holds pixels, any other table is saved by np.savez(path, X=X, y=y)",
+            f"expected the labels in the first column, got them in a later one; and pixels in all others; {TABLE}",
         )
 
 
@@ -151,7 +156,7 @@ def _complain(source: Source, text: bytes, width: int, labelled: bool, first: in
         for column, field in enumerate(row.removesuffix(b"\r").split(b","), 1):
             top = 999 if labelled and column == 1 else 255
             if not (field.isdigit() and len(field) <= 3 and int(field) <= top):
-                hint = "; data that are not whole pixels can come as .npy or .npz" if column > 1 else ""
+                hint = f"; {TABLE}" if column == 1 else f"; {OTHERWISE}; {TABLE}"
                 place, told = f"line {number}, column {column}", ascii(field[:20].decode("latin1"))
                 raise data_error(source.path, f"{place}: expected a whole number from 0 to {top}, got {told}{hint}")
     raise data_error(source.path, f"line {first}: expected lines that end with a newline")

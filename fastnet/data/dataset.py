@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from fastnet.data.arrays import BLOCK, check_labels, check_X
 from fastnet.data.budget import Budget
 from fastnet.data.idx import big_endian, header
 from fastnet.data.source import data_error, shown, told_as_data_errors
+
+if TYPE_CHECKING:
+    from fastnet.tables.preprocess import Preprocess
 
 MOST_CLASSES = 1 << 16  # more means that something else was taken for labels
 
@@ -30,6 +34,7 @@ class Dataset:
     synthetic : True if fastnet drew the samples itself.
     class_names : n_classes printable strings, or None where the labels have no other names than their numbers.
     file_names : n strings, of a folder of pictures: paths within it, like even/07.png or 07.png; else None.
+    preprocess : how the columns of a table became X, of `fastnet.load_table`; else None.
     """
 
     X: np.ndarray
@@ -40,6 +45,7 @@ class Dataset:
     synthetic: bool = False
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
+    preprocess: "Preprocess | None" = None
 
     @property
     def holds_values(self) -> bool:

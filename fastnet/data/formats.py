@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastnet.data.budget import Budget
-from fastnet.data.csvs import is_csv, load_csv
+from fastnet.data.csvs import TABLE, is_csv, is_text, load_csv
 from fastnet.data.dataset import Dataset
 from fastnet.data.folders import load_idx_pair
 from fastnet.data.hdf5 import load_hdf5
@@ -30,7 +30,8 @@ def format_of(source: Source) -> str:
         raise data_error(source.path, "expected data, got a web page or XML")
     known = ", ".join(name for name, _, _ in FORMATS)
     begins = head[:8].hex(" ") or "nothing"
-    raise data_error(source.path, f"expected one of {known}, got a file that begins with {begins}")
+    hint = f"; {TABLE}" if head.startswith((b"PAR1", b"ARROW1")) or is_text(head) else ""
+    raise data_error(source.path, f"expected one of {known}, got a file that begins with {begins}{hint}")
 
 
 def load_file(path: Path, budget: Budget) -> Sets:

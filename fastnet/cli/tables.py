@@ -1,0 +1,97 @@
+"""Training on a table: its options, and the rows and columns that a run takes of it."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fastnet import settings, terminal
+from fastnet.cli.parser import rows_or_fraction
+from fastnet.cli.rows import Rows, choose_share, named
+from fastnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastnet.data import Dataset
+    from fastnet.tables.loading import TableLoader
+
+OPTIONS = ("test", "test_split", "ignore", "categorical")  # that have a meaning with --target alone
+REGRESSION = {"identity": True, "softmax": False, "sigmoid": False}  # by --output
+
+
+def columns(text: str) -> list[str]:
+    """Argument type: names of columns, separated by commas."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names of columns separated by commas, got {text!r}")
+    return names
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of tables."""
+    group = parser.add_argument_group("tables", "CSV, Parquet and Feather files with a header")
+    target_help = "the column to learn: text and few whole numbers are classes, other numbers a regression"
+    group.add_argument("--target", metavar="COLUMN", help=target_help)
+    group.add_argument("--test", metavar="PATH", help="test rows, a table with the same columns")
+    split_help = "or rows to hold out for the test, a number or a share, drawn from the seed by class"
+    group.add_argument("--test-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
+    group.add_argument("--ignore", type=columns, metavar="COLUMN[,...]", help="columns to leave out")
+    categorical_help = "columns whose numbers are names, such as postal codes"
+    group.add_argument("--categorical", type=columns, metavar="COLUMN[,...]", help=categorical_help)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raise UsageError for options of tables without a target, and for a target without a table."""
+    given = [name for name in OPTIONS if getattr(args, name) is not None]
+    if args.target is None and given:
+        option = given[0].replace("_", "-")
+        raise UsageError(f"--{option} is for tables: name the column to learn by --target COLUMN")
+    if args.target is not None and args.data is None:
+        raise UsageError("--target is a column of a table, which is missing: --data PATH")
+    if args.test is not None and args.test_split is not None:
+        raise UsageError("--test and --test-split both name test rows; choose one of them")
+    if args.target is not None and args.augment:
+        raise UsageError("--augment changes images, and --target reads a table")
+
+
+def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":
+    """Read the table and complete the settings by its size; (training rows, test rows or None, the rows of the run)."""
+    from fastnet.tables.loading import TableLoader
+
+    table = TableLoader(
+        args.source, args.target, test=args.test, ignore=args.ignore or (), categorical=args.categorical or (),
+        regression=REGRESSION.get(args.output), max_bytes=args.max_bytes,
+    )  # fmt: skip
+    if not args.resume:  # whose settings are complete
+        complete(args, table)
+    asked = args.validation_split is not None
+    tested = bool(args.test or args.test_split)
+    choose_share(args, table.n_rows, tested)
+    parts = table.split(
+        test_split=args.test_split, validation_split=args.validation_split, seed=args.seed, shuffle=args.shuffle_split
+    )
+    if not args.quiet:
+        print_columns(table, parts.train)
+    return parts.train, parts.test, named(args, parts.train, parts.validation, parts.test, asked)
+
+
+def complete(args: argparse.Namespace, table: "TableLoader") -> None:
+    """Set what the user left open to the defaults of tables."""
+    from fastnet.tables.defaults import defaults
+
+    args.output = args.output or ("identity" if table.holds_values else "softmax")
+    chosen = defaults(table.n_rows)
+    if set(args.given) & {"optimizer", "beta", "ema", "nesterov"}:  # rates are those of Adam
+        chosen = {name: value for name, value in chosen.items() if name not in ("optimizer", "lr", "schedule")}
+    for name, value in chosen.items():
+        if name not in args.given:
+            setattr(args, name, value)
+    settings.resolve(args)
+
+
+def print_columns(table: "TableLoader", train: "Dataset") -> None:
+    """Say what was chosen for the columns."""
+    from fastnet.tables.loading import column_lines
+
+    assert train.preprocess is not None
+    print(f"columns of {table.table.name}:")
+    print(terminal.fold("\n".join(column_lines(train.preprocess))))
+    if table.left_out:
+        print(f"rows without a value in {table.target.name!r}, left out: {table.left_out}")

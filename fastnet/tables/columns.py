@@ -1,0 +1,179 @@
+"""What becomes of each column of a table: the rules, and the float32 inputs that they lead to.
+
+Numbers are standardised by mean and deviation; gaps become the mean, and a 0/1 input tells them where training rows had
+some. Text and bool become a 0/1 input for each of the MOST_CATEGORIES commonest names, one for all the others, and one
+for gaps. What cannot help is dropped: constant columns, columns that only count the rows, and text that differs in
+nearly every row.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from fastnet.data.source import data_error
+from fastnet.errors import warn
+from fastnet.tables.cells import Cells, Words, as_numbers, as_words, cell_error, require_finite
+from fastnet.tables.dates import looks_like_a_date
+from fastnet.tables.statistics import Statistics
+
+MOST_CATEGORIES = 32
+NUMBER, CATEGORY, DROPPED = "number", "category", "dropped"
+FARTHEST = 1e30  # deviations from the mean: float32 has no room for much more
+LARGEST = 1e100  # squares of larger numbers leave the range of float64
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table and how it is encoded.
+
+    kind : NUMBER, CATEGORY or DROPPED. note : why it was dropped. mean, scale : of a number; inputs are
+    (x - mean) / scale. names : of a category, an input each. other : whether there is an input for any other name.
+    gaps : whether there is an input that tells gaps.
+    """
+
+    name: str
+    kind: str
+    note: str = ""
+    mean: float = 0.0
+    scale: float = 1.0
+    names: tuple[str, ...] = ()
+    other: bool = False
+    gaps: bool = False
+
+    @classmethod
+    def from_description(cls, about: dict[str, Any]) -> "Column":
+        """The column of its `description`; raises ValueError or TypeError on anything else."""
+        column = cls(**{**about, "names": tuple(map(str, about["names"]))})
+        numbers = isinstance(column.mean, float) and isinstance(column.scale, float)
+        if not (isinstance(column.name, str) and numbers and math.isfinite(column.mean) and column.scale > 0):
+            raise ValueError(f"expected the description of a column, got {about}")
+        if column.kind not in (NUMBER, CATEGORY, DROPPED):
+            raise ValueError(f"expected a kind of column, got {column.kind!r}")
+        return column
+
+    def description(self) -> dict[str, Any]:
+        """The values of the column for JSON."""
+        return asdict(self) | {"names": list(self.names)}
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs that it becomes, NAME or NAME=category."""
+        if self.kind == DROPPED:
+            return []
+        values = [self.name] if self.kind == NUMBER else [f"{self.name}={name}" for name in self.names]
+        return values + [f"{self.name} other"] * self.other + [f"{self.name} missing"] * self.gaps
+
+    def __str__(self) -> str:
+        gaps = ", gaps flagged" if self.gaps else ""
+        if self.kind == NUMBER:
+            return f"number, mean {self.mean:.4g}, deviation {self.scale:.4g}{gaps}"
+        if self.kind == CATEGORY:
+            return f"{len(self.names)} categories{' and other' * self.other}{gaps}"
+        return f"left out: {self.note}"
+
+    def encode(self, cells: Cells, out: np.ndarray, start: int, table: str) -> int:
+        """Write the inputs into out (n, len(input_names)), float32 zeros; returns how many names are not known.
+
+        start : rows of the table before these. Raises DataError for text where numbers were, and for infinity.
+        """
+        if self.kind == NUMBER:
+            return self._encode_numbers(cells, out, start, table)
+        return self._encode_names(as_words(cells), out)
+
+    def _encode_numbers(self, cells: Cells, out: np.ndarray, start: int, table: str) -> int:
+        values, text = as_numbers(cells)
+        if text.any():
+            at = int(text.argmax())
+            got = cells.names[cells.codes[at]]  # type: ignore[union-attr]
+            raise cell_error(table, self.name, start + at, f"expected a number, got {got!r}")
+        require_finite(values, table, self.name, np.arange(start, start + len(values)))
+        gaps = np.isnan(values)
+        standardised = np.where(gaps, 0.0, (values - self.mean) / self.scale)
+        far = np.abs(standardised) > FARTHEST
+        if far.any():
+            at = int(far.argmax())
+            raise cell_error(table, self.name, start + at, f"expected a number near {self.mean:g}, got {values[at]:g}")
+        out[:, 0] = standardised
+        if self.gaps:
+            out[:, 1] = gaps
+        return 0
+
+    def _encode_names(self, words: Words, out: np.ndarray) -> int:
+        places = {name: place for place, name in enumerate(self.names)}
+        stranger = len(self.names)
+        lookup = np.array([places.get(name, stranger) for name in words.names] + [-1], np.int64)
+        found = lookup[words.codes]
+        rows = np.arange(len(found))
+        strange, gap = found == stranger, found < 0
+        kept = (~gap) & (self.other | ~strange)
+        out[rows[kept], found[kept]] = 1
+        if self.gaps:
+            out[gap, -1] = 1
+        return 0 if self.other else int(np.count_nonzero(strange))
+
+
+COLUMN_FIELDS = tuple(field.name for field in fields(Column))
+
+
+def choose(found: Statistics, table: str, *, categorical: bool = False) -> Column:
+    """The Column for the statistics of the training rows; DataError where the user has to decide."""
+    if categorical or found.texts:
+        return _category(found, table, categorical)
+    if found.numbers == 0:
+        return Column(found.name, DROPPED, "it holds nothing but gaps")
+    if found.low == found.high and not found.gaps:
+        return Column(found.name, DROPPED, f"every row has {found.low:g}")
+    if found.is_counter:
+        return Column(found.name, DROPPED, "it counts the rows")
+    if max(-found.low, found.high) > LARGEST:
+        raise data_error(table, f"column {found.name!r}: expected numbers up to {LARGEST:g}, got {found.high:g}")
+    scale = found.deviation
+    if scale <= 1e-12 * max(abs(found.low), abs(found.high)):  # equal but for rounding, and gaps
+        scale = 1.0
+    return Column(found.name, NUMBER, mean=found.mean, scale=scale, gaps=found.gaps > 0)
+
+
+def _category(found: Statistics, table: str, asked: bool) -> Column:
+    name = found.name
+    if not asked:
+        _refuse_mixtures_and_dates(found, table)
+    if not found.counts:
+        return Column(name, DROPPED, "it holds nothing but gaps")
+    if len(found.counts) == 1 and not found.gaps:
+        return Column(name, DROPPED, f"every row has {next(iter(found.counts))!r}")
+    different, present = len(found.counts), found.n - found.gaps
+    if not asked and different > MOST_CATEGORIES and different > present // 2:
+        return Column(name, DROPPED, f"text that differs in nearly every row ({different} texts)")
+    # Equal counts are put in the order of the names: the order of rows must not decide.
+    common = sorted(found.counts, key=lambda word: (-found.counts[word], word))
+    kept = tuple(sorted(common[:MOST_CATEGORIES]))
+    return Column(name, CATEGORY, names=kept, other=different > len(kept), gaps=found.gaps > 0)
+
+
+def _refuse_mixtures_and_dates(found: Statistics, table: str) -> None:
+    assert found.first_text is not None
+    row, text = found.first_text
+    if found.numbers > found.texts:
+        raise cell_error(
+            table, found.name, row, f"expected a number, as most of the column, got {text!r}: correct it, or take the "
+            f"column for text by --categorical {found.name}"
+        )  # fmt: skip
+    if looks_like_a_date(text):
+        raise date_error(table, found.name, f", as in row {row + 1}: {text!r}")
+
+
+def date_error(table: str, column: str, where: str = "") -> Exception:
+    """The DataError for a column of dates."""
+    return data_error(
+        table, f"column {column!r} holds dates{where}; leave it out by --ignore {column}, or make numbers of it, "
+        "such as year, month and weekday"
+    )  # fmt: skip
+
+
+def warn_of_strangers(table: str, counts: dict[str, int]) -> None:
+    """Warn of names, counted by column, that the training rows did not have."""
+    if counts:
+        told = ", ".join(f"{count} in column {name!r}" for name, count in counts.items())
+        warn(f"{table}: categories that the training rows did not have, taken for none of them: {told}")

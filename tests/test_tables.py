@@ -1,0 +1,354 @@
+"""Columns of tables: what becomes of them, from which rows it is learned, and where it is kept."""
+
+import json
+
+import numpy as np
+import pytest
+from table_makers import arrays
+
+import fastnet
+from fastnet.tables.cells import Words, as_words, clean_words
+from fastnet.tables.dates import looks_like_a_date
+from fastnet.tables.loading import TableLoader, column_lines, fold_target, load_rows
+from fastnet.tables.statistics import Statistics
+
+
+@pytest.fixture
+def values(rng):
+    """A regression: y follows from a number and a letter, in units far from 1."""
+    x, c = rng.normal(0, 1, 200), rng.choice(list("ab"), 200)
+    return {"x": x, "c": c, "y": 5000 + 300 * x + 200 * (c == "b") + rng.normal(0, 10, 200)}
+
+
+def trained(train, epochs=30) -> fastnet.Network:
+    outputs = train.n_classes or 1
+    net = fastnet.Network(
+        [train.X.shape[1], 16, outputs], hidden="relu", output="softmax" if train.n_classes else "identity", init="he",
+        seed=0, class_names=train.class_names,
+    )  # fmt: skip
+    net.preprocess = train.preprocess
+    fastnet.train(net, train.X, train.y, epochs=epochs, batch_size=16, optimizer=fastnet.Adam(0.01), seed=0,
+                  backend="reference")  # fmt: skip
+    return net
+
+
+def test_numbers_are_standardised_and_text_is_one_hot():
+    table = arrays()
+    train, test = fastnet.load_table(table, "y")
+    assert test is None
+    assert train.X.dtype == np.float32
+    assert train.preprocess.feature_names == ("x", "c=a", "c=b", "c=c")
+    x = table["x"]
+    np.testing.assert_allclose(train.X[:, 0], (x - x.mean()) / x.std(), rtol=1e-6)
+    np.testing.assert_array_equal(train.X[:, 1:], table["c"][:, None] == np.array(list("abc")))
+    assert train.class_names == ("no", "yes")
+    np.testing.assert_array_equal(train.y, table["y"] == "yes")
+
+
+def test_statistics_in_pieces_are_those_of_the_whole(rng):
+    values = 1e6 + rng.normal(0, 1e-2, 10_000)
+    found = Statistics("x")
+    for start in range(0, len(values), 700):
+        piece = values[start : start + 700]
+        found.add(piece, np.arange(start, start + len(piece)), "t", categorical=False)
+    assert found.mean == pytest.approx(values.mean(), rel=1e-15)
+    assert found.deviation == pytest.approx(values.std(), rel=1e-6)
+    assert found.deviation != pytest.approx(values[:700].std(), rel=1e-3)
+
+
+def test_gaps_become_the_mean_with_a_flag():
+    table = arrays() | {"z": np.where(np.arange(60) % 10 == 0, np.nan, np.arange(60) ** 2.0)}
+    table["c"] = np.where(np.arange(60) == 7, None, table["c"])
+    train, _ = fastnet.load_table(table, "y")
+    X, names = train.X, train.preprocess.feature_names
+    assert names == ("x", "c=a", "c=b", "c=c", "c missing", "z", "z missing")
+    assert X[::10, 5].tolist() == [0] * 6
+    assert X[:, 6].tolist() == [float(i % 10 == 0) for i in range(60)]
+    assert X[7, 1:5].tolist() == [0, 0, 0, 1]
+
+
+def test_rows_without_a_target_are_left_out():
+    table = arrays()
+    table["y"] = np.where(np.arange(60) < 5, None, table["y"])
+    assert len(fastnet.load_table(table, "y")[0]) == 55
+    assert TableLoader(table, "y").left_out == 5
+
+
+@pytest.mark.parametrize(
+    ("y", "n_classes", "names"),
+    [
+        (np.arange(60) % 3, 3, None),
+        (np.arange(60) % 3 + 3.0, 3, ("3", "4", "5")),
+        (np.arange(60) % 2 == 0, 2, ("False", "True")),
+        (np.arange(60) / 7, 0, None),
+        (np.arange(60), 0, None),
+        (np.arange(60) % 2 - 0.5, 0, None),
+    ],
+)
+def test_classes_or_values(y, n_classes, names):
+    train, _ = fastnet.load_table(arrays() | {"y": y}, "y")
+    assert (train.n_classes, train.class_names, train.holds_values) == (n_classes, names, not n_classes)
+
+
+def test_regression_can_be_asked_for():
+    table = arrays() | {"y": np.arange(60) % 3}
+    assert fastnet.load_table(table, "y", regression=True)[0].holds_values
+    with pytest.raises(fastnet.DataError, match="column 'y', row 1: expected a number to predict, got 'no'"):
+        fastnet.load_table(arrays(), "y", regression=True)
+
+
+def test_categorical_numbers():
+    table = arrays() | {"zip": np.repeat([100.0, 200.0, np.nan], 20)}
+    train, _ = fastnet.load_table(table, "y", categorical=["zip"])
+    assert train.preprocess.feature_names[-3:] == ("zip=100", "zip=200", "zip missing")
+    text = table | {"zip": np.repeat(["100", "200.0", ""], 20)}
+    np.testing.assert_array_equal(train.preprocess.transform(text), train.X)
+
+
+@pytest.mark.parametrize("name", ["ignore", "categorical"])
+def test_columns_that_are_named_must_exist(name):
+    with pytest.raises(fastnet.DataError, match="expected a column 'xx', got none; did you mean 'x'"):
+        fastnet.load_table(arrays(), "y", **{name: ["xx"]})
+
+
+# Nothing leaks
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_rows_that_are_held_out_change_no_statistics(rng, part):
+    table = arrays(200) | {"extra": rng.normal(size=200)}
+
+    def learned(table):
+        return TableLoader(table, "y").split(test_split=0.2, validation_split=0.2, seed=3)
+
+    parts = learned(table)
+    held_out = rows_of(parts, part, table)
+    assert 30 < held_out.sum() < 50
+    changed = table | {
+        "x": np.where(held_out, 1e9, table["x"]),
+        "c": np.where(held_out, "z", table["c"]),
+        "extra": np.where(held_out, np.nan, table["extra"]),
+    }
+    with pytest.warns(UserWarning, match="in column 'c'"):
+        other = learned(changed)
+    assert other.train.preprocess == parts.train.preprocess
+    np.testing.assert_array_equal(other.train.X, parts.train.X)
+    assert not np.array_equal(getattr(other, part).X, getattr(parts, part).X)
+
+
+def rows_of(parts, name, table) -> np.ndarray:
+    """Whether a row is in a part, bool (n,), by its column extra, whose numbers are all different."""
+    place = parts.train.preprocess.feature_names.index("extra")
+    column = parts.train.preprocess.columns[-1]
+    standardised = ((table["extra"] - column.mean) / column.scale).astype(np.float32)
+    return np.isin(standardised, getattr(parts, name).X[:, place])
+
+
+def test_a_regression_is_standardised_by_its_training_rows(values):
+    train, test = fastnet.load_table(values, "y", test_split=50, seed=1)
+    assert (len(train), len(test)) == (150, 50)
+    assert abs(train.y.mean()) < 1e-12 < abs(test.y.mean())
+    assert train.y.std() == pytest.approx(1)
+    back = np.concatenate([part.preprocess.inverse_target(part.y) for part in (train, test)])
+    np.testing.assert_allclose(np.sort(back), np.sort(values["y"]))
+
+
+def test_a_shuffled_target_gives_chance(rng):
+    table = arrays(600)
+    honest = fastnet.load_table(table, "y", test_split=0.5)
+    shuffled = fastnet.load_table(table | {"y": rng.permutation(table["y"])}, "y", test_split=0.5)
+    scores = [trained(train).evaluate(test.X, test.y).accuracy for train, test in (honest, shuffled)]
+    assert scores[0] > 0.9
+    assert 0.4 < scores[1] < 0.6
+
+
+def test_splits_are_drawn_from_the_seed_by_class():
+    table = arrays(100)
+    first, again, other = (fastnet.load_table(table, "y", test_split=0.3, seed=seed)[1] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.X, again.X)
+    assert not np.array_equal(first.X, other.X)
+    share = np.mean(table["y"] == "yes")
+    assert abs(first.y.mean() - share) < 0.02
+    last = TableLoader(table, "y").split(test_split=10, shuffle=False).test
+    np.testing.assert_array_equal(last.y, table["y"][-10:] == "yes")
+
+
+# New tables
+
+
+def test_transform_takes_columns_in_any_order_and_more_of_them():
+    table = arrays()
+    train, _ = fastnet.load_table(table, "y")
+    mixed = {"more": np.zeros(60), "c": table["c"], "x": table["x"].astype(str)}
+    np.testing.assert_array_equal(train.preprocess.transform(mixed), train.X)
+
+
+def test_transform_says_what_does_not_fit():
+    train, _ = fastnet.load_table(arrays(), "y")
+    with pytest.raises(fastnet.DataError, match="the table: expected a column 'c', got none; it has x"):
+        train.preprocess.transform({"x": np.zeros(3)})
+    with pytest.raises(fastnet.DataError, match="column 'x', row 2: expected a number, got 'two'"):
+        train.preprocess.transform({"x": np.array(["1", "two"]), "c": np.array(["a", "b"])})
+    with pytest.raises(fastnet.DataError, match=r"column 'x', row 1: expected a number near .*, got 1e"):
+        train.preprocess.transform({"x": np.array([1e60]), "c": np.array(["a"])})
+    with pytest.warns(UserWarning, match=r"categories that the training rows did not have.*: 2 in column 'c'"):
+        X = train.preprocess.transform({"x": np.zeros(3), "c": np.array(["a", "q", "r"])})
+    assert X[:, 1:].sum(axis=1).tolist() == [1, 0, 0]
+
+
+def test_rows_of_a_further_table():
+    table = arrays()
+    train, _ = fastnet.load_table(table, "y")
+    again = load_rows(table, train.preprocess)
+    np.testing.assert_array_equal(again.y, train.y)
+    assert load_rows({name: table[name] for name in "xc"}, train.preprocess).y is None
+
+
+# Where it is kept
+
+
+def test_a_saved_network_knows_its_columns(tmp_path):
+    train, _ = fastnet.load_table(arrays(), "y")
+    net = trained(train, epochs=2)
+    net.save(tmp_path / "net.npz")
+    again = fastnet.Network.load(tmp_path / "net.npz")
+    assert again.preprocess == net.preprocess
+    assert again.preprocess.used == ("x", "c")
+    np.testing.assert_array_equal(again.preprocess.transform(arrays()), train.X)
+
+
+def test_a_description_of_many_columns_is_kept(tmp_path, rng):
+    table = {f"a column with a long name {i}": rng.normal(size=20) for i in range(400)} | {"y": np.arange(20) % 2}
+    train, _ = fastnet.load_table(table, "y")
+    net = fastnet.Network([400, 2], seed=0)
+    net.preprocess = train.preprocess
+    net.save(tmp_path / "net.npz")
+    assert fastnet.Network.load(tmp_path / "net.npz").preprocess == train.preprocess
+
+
+def test_preprocess_must_fit_the_network():
+    train, _ = fastnet.load_table(arrays(), "y")
+    with pytest.raises(ValueError, match="preprocess must make the 3 inputs of the network, got 4 inputs"):
+        fastnet.Network([3, 2]).preprocess = train.preprocess
+
+
+def test_damaged_descriptions_are_refused(tmp_path):
+    train, _ = fastnet.load_table(arrays(), "y")
+    net = trained(train, epochs=1)
+    about = net.description()
+    for place, value in (("scale", 0.0), ("mean", float("nan")), ("kind", "picture")):
+        spoilt = json.loads(json.dumps(about))
+        spoilt["preprocess"]["columns"][0][place] = value
+        with pytest.raises(ValueError, match="column"):
+            fastnet.Network.from_description(spoilt, 1 << 20)
+
+
+def test_a_folded_regression_gives_the_units_of_the_table(values):
+    train, test = fastnet.load_table(values, "y", test_split=50)
+    net = trained(train)
+    expected = train.preprocess.inverse_target(net.predict(test.X))
+    r2 = net.evaluate(test.X, test.y).r2
+    fold_target(net)
+    np.testing.assert_allclose(net.predict(test.X), expected, rtol=1e-5)
+    own = load_rows(values, net.preprocess)
+    np.testing.assert_allclose(own.y, values["y"])
+    assert net.evaluate(own.X, own.y).r2 > 0.9 < r2
+    once = net.params.copy()
+    fold_target(net)
+    np.testing.assert_array_equal(net.params, once)
+
+
+def test_onnx_metadata_hold_the_columns(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    train, _ = fastnet.load_table(arrays(), "y")
+    trained(train, epochs=1).to_onnx(tmp_path / "net.onnx")
+    about = json.loads(onnx.load(tmp_path / "net.onnx").metadata_props[0].value)
+    assert fastnet.Preprocess.from_description(about["preprocess"]) == train.preprocess
+
+
+def test_checkpoints_keep_the_columns(tmp_path):
+    train, _ = fastnet.load_table(arrays(), "y")
+    net = fastnet.Network([4, 2], seed=0)
+    net.preprocess = train.preprocess
+    fastnet.train(net, train.X, train.y, epochs=2, backend="reference", seed=0, checkpoint=tmp_path / "kept")
+    again, _ = fastnet.resume(tmp_path / "kept", train.X, train.y)
+    assert again.preprocess == train.preprocess
+
+
+# Other libraries
+
+
+def test_data_frames(rng):
+    pandas = pytest.importorskip("pandas")
+    table = arrays() | {"b": rng.random(60) > 0.5, "n": np.arange(60) % 7}
+    frame = pandas.DataFrame(table)
+    expected = fastnet.load_table(table, "y")[0].X
+    np.testing.assert_array_equal(fastnet.load_table(frame, "y")[0].X, expected)
+    frame = frame.astype({"c": "category", "n": "Int64", "b": "boolean"})
+    np.testing.assert_array_equal(fastnet.load_table(frame, "y")[0].X, expected)
+    frame.loc[3, "n"] = pandas.NA
+    assert fastnet.load_table(frame, "y")[0].X.shape == (60, expected.shape[1] + 1)
+    frame["when"] = pandas.Timestamp("2024-01-05")
+    with pytest.raises(fastnet.DataError, match="column 'when' holds dates"):
+        fastnet.load_table(frame, "y")
+
+
+def test_in_a_pipeline():
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+
+    pandas = pytest.importorskip("pandas")
+    table = arrays(200)
+    frame = pandas.DataFrame({name: table[name] for name in "xc"})
+    steps = make_pipeline(fastnet.Preprocess(), LogisticRegression())
+    assert cross_val_score(steps, frame, table["y"]).mean() > 0.4
+    fitted = clone(steps[0]).fit(frame)
+    assert fitted.get_feature_names_out().tolist() == ["x", "c=a", "c=b", "c=c"]
+    assert fitted.set_params(ignore=["x"]).fit_transform(frame).shape == (200, 3)
+    with pytest.raises(ValueError, match="settings ignore and categorical, got 'ignor'"):
+        fitted.set_params(ignor=[])
+
+
+def test_files_without_pyarrow_say_what_to_install(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,2\n")
+    with pytest.raises(ImportError, match="pip install pyarrow, or install fastnet with its extra 'tables'"):
+        fastnet.load_table(path, "y")
+
+
+# Small parts
+
+
+def test_clean_words():
+    words = clean_words(np.array([0, 1, 2, 3, -1]), ["a", " a", "NA", "b"])
+    assert words.names == ("a", "b")
+    assert words.codes.tolist() == [0, 0, -1, 1, -1]
+
+
+def test_names_of_numbers_and_text_are_the_same():
+    assert as_words(np.array([3.0, np.nan, 0.5])).names[1:] == ("0.5", "3")
+    assert as_words(Words(np.array([0, 1, 2]), ("3.0", "0.5", "true"))).names == ("3", "0.5", "True")
+
+
+@pytest.mark.parametrize("text", ["2024-01-05", "5.1.2024", "01/05/24", "2024-01-05T10:30:00Z", "10:30"])
+def test_dates(text):
+    assert looks_like_a_date(text)
+
+
+@pytest.mark.parametrize("text", ["2024", "1.5", "a-b-c", "10-20", "192.168.0.1"])
+def test_no_dates(text):
+    assert not looks_like_a_date(text)
+
+
+def test_lines_on_the_columns_fit(rng):
+    table = {f"column {i}": rng.normal(size=30) for i in range(60)} | {"y": np.arange(30) % 2}
+    lines = column_lines(fastnet.load_table(table, "y")[0].preprocess)
+    assert len(lines) == 41
+    assert lines[-1] == "  and 20 more"
+    assert max(map(len, lines)) < 80

@@ -1,0 +1,187 @@
+"""Damaged and odd tables: each is read as it is meant, or refused in one line that names column and row."""
+
+import gzip
+
+import numpy as np
+import pytest
+from table_makers import arrays, csv_bytes, rows, with_cell
+
+import fastnet
+
+pyarrow = pytest.importorskip("pyarrow")
+
+LATIN = csv_bytes(with_cell(9, 1, "é")).decode().encode("latin1")
+REFUSED = {
+    "ragged": (csv_bytes([*rows()[:5], ["1", "a"], *rows()]), "row 6: expected 3 cells, got 2"),
+    "too long": (csv_bytes([*rows()[:5], ["1", "a", "b", "no"], *rows()]), "row 6: expected 3 cells, got 4"),
+    "unclosed quote": (csv_bytes(with_cell(8, 1, '"a')), "row 8: expected 3 cells, got 2 (is a quote not closed"),
+    "duplicate names": (csv_bytes(rows(), "x,x,y"), "expected different names of columns, got 'x' for columns 1, 2"),
+    "empty": (b"", "expected data, got an empty file"),
+    "blank lines": (b"\n\n\n", "nothing but blank lines"),
+    "header only": (b"x,c,y\n", "expected rows below the header, got none"),
+    "one row": (csv_bytes(rows(1)), "the target column 'y' is constant: 'no'"),
+    "no such target": (csv_bytes(rows(), "x,c,yy"), "expected a column 'y', got none; did you mean 'yy'?"),
+    "constant target": (csv_bytes([[x, c, "no"] for x, c, _ in rows()]), "the target column 'y' is constant: 'no'"),
+    "target of gaps": (csv_bytes([[x, c, ""] for x, c, _ in rows()]), "values in the target column 'y', got none"),
+    "infinite": (csv_bytes(with_cell(10, 0, "-inf")), "column 'x', row 10: expected a finite number, got inf"),
+    "beyond floats": (csv_bytes(with_cell(10, 0, "1e400")), "column 'x', row 10: expected a finite number"),
+    "enormous": (csv_bytes(with_cell(10, 0, "9e200")), "column 'x': expected numbers up to 1e+100, got 9e+200"),
+    "text among numbers": (csv_bytes(with_cell(12, 0, "abc")), "column 'x', row 12: expected a number, as most of the"),
+    "zero byte": (csv_bytes(with_cell(5, 1, "\0")), "column 'c', row 5: expected text, got zero bytes"),
+    "zero byte in numbers": (csv_bytes(with_cell(5, 0, "\0")), "column 'x', row 5: expected text, got zero bytes"),
+    "latin-1": (LATIN, "column 'c', row 9: expected text in UTF-8"),
+    "latin-1 header": (csv_bytes(rows(), "x,é,y").decode().encode("latin1"), "the header is not in UTF-8: x, "),
+    "UTF-16": (csv_bytes(rows()).decode().encode("utf-16"), "expected text in UTF-8, got UTF-16"),
+    "dates": (csv_bytes([[x, "2024-01-05", y] for x, _, y in rows()] + [["1", "2024-02-03", "no"]]),
+              "column 'c' holds dates, as in row 1: '2024-01-05'; leave it out by --ignore c"),
+    "nothing to learn from": (csv_bytes([["1", "a", y] for *_, y in rows()]), "at least one column to learn from"),
+    "gzip cut off": (gzip.compress(csv_bytes(rows()))[:-20], "the gzip data end in the middle"),
+    "an array": (b"\x93NUMPY\x01\x00", "expected a table, which is CSV, Parquet or Feather, got .npy"),
+    "Parquet cut off": (b"PAR1" + bytes(200), "Parquet magic bytes not found in footer"),
+    "Feather cut off": (b"ARROW1" + bytes(200), "Not an Arrow file"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads bytes as a table."""
+
+    def call(content: bytes, **settings):
+        path = tmp_path / "table"
+        path.write_bytes(content)
+        return fastnet.load_table(path, "y", **settings)[0]
+
+    return call
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line(read, name, tmp_path):
+    content, words = REFUSED[name]
+    with pytest.raises(fastnet.DataError) as error:
+        read(content)
+    message = str(error.value)
+    assert words in message
+    assert message.startswith(f"{tmp_path / 'table'}: ")
+    assert "\n" not in message
+
+
+READ = {
+    "semicolons and decimal commas": csv_bytes([[x.replace(".", ","), c, y] for x, c, y in rows()], separator=";"),
+    "tabs": csv_bytes(rows(), separator="\t"),
+    "byte order mark": b"\xef\xbb\xbf" + csv_bytes(rows()),
+    "gzip": gzip.compress(csv_bytes(rows())),
+    "Windows line ends": csv_bytes(rows(), end="\r\n"),
+    "blank lines at the end": csv_bytes(rows()) + b"\n\r\n\n",
+    "no newline at the end": csv_bytes(rows())[:-1],
+    "double quotes": csv_bytes([[f'"{cell}"' for cell in row] for row in rows()], '"x","c","y"'),
+    "single quotes": csv_bytes([[f"'{cell}'" for cell in row] for row in rows()], "'x','c','y'"),
+    "spaces": csv_bytes([[x, f" {c} ", y] for x, c, y in rows()], "x, c, y"),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_read_as_it_is_meant(read, name):
+    expected = fastnet.load_table(arrays(), "y")[0]
+    got = read(READ[name])
+    np.testing.assert_array_equal(got.X, expected.X)
+    np.testing.assert_array_equal(got.y, expected.y)
+    assert got.preprocess.feature_names == ("x", "c=a", "c=b", "c=c")
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "NaN", "null", "?", " ?", "None"])
+def test_gaps(read, gap):
+    X = read(csv_bytes(with_cell(3, 0, gap))).X
+    assert X.shape == (60, 5)
+    assert X[2].tolist()[:1] + X[2].tolist()[-3:] == [0.0, *X[2, 2:].tolist()]  # the mean
+    assert X[:, 1].tolist() == [float(row == 2) for row in range(60)]
+
+
+def test_columns_that_cannot_help_are_left_out(read):
+    table = [[str(i), f"user {i}", "", "7", x, y] for i, (x, _, y) in enumerate(rows())]
+    columns = read(csv_bytes(table, "place,name,gaps,seven,x,y")).preprocess.columns
+    assert [column.note for column in columns] == [
+        "it counts the rows",
+        "text that differs in nearly every row (60 texts)",
+        "it holds nothing but gaps",
+        "every row has 7",
+        "",
+    ]
+
+
+def test_many_categories_are_capped(read):
+    X = read(csv_bytes([[x, f"u{i % 300}", y] for i, (x, _, y) in enumerate(rows(900))])).X
+    assert X.shape == (900, 1 + 32 + 1)
+    assert X[:, 1:].sum(axis=1).tolist() == [1.0] * 900
+    assert X[:, -1].sum() == 900 - 32 * 3
+
+
+def test_large_whole_numbers(read):
+    train = read(csv_bytes(with_cell(10, 0, "9" * 30)))
+    assert np.isfinite(train.X).all()
+    assert train.X[9, 0] == pytest.approx(59**0.5, rel=1e-3)
+
+
+def test_an_unclosed_quote_in_a_large_file(read):
+    with pytest.raises(fastnet.DataError, match=r"row 61: .*(a quote is not closed|is a quote not closed)"):
+        read(csv_bytes([*rows(), ["1", '"a', "no"], *rows(30) * 20_000]))
+
+
+def test_parquet_with_columns_that_cannot_be_used(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table, path = pyarrow.table(arrays()), tmp_path / "t.parquet"
+    parquet.write_table(table.append_column("when", pyarrow.array(np.arange(60).astype("datetime64[D]"))), path)
+    with pytest.raises(fastnet.DataError, match="column 'when' holds dates; leave it out by --ignore when"):
+        fastnet.load_table(path, "y")
+    parquet.write_table(table.append_column("list", pyarrow.array([[1, 2]] * 60)), path)
+    with pytest.raises(fastnet.DataError, match="column 'list': expected numbers or text, got list<"):
+        fastnet.load_table(path, "y")
+    assert fastnet.load_table(path, "y", ignore=["list"])[0].X.shape == (60, 4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"compression": "uncompressed"}])
+def test_parquet_and_feather_are_the_same_as_arrays(tmp_path, settings):
+    feather, parquet = pytest.importorskip("pyarrow.feather"), pytest.importorskip("pyarrow.parquet")
+    table, path = pyarrow.table(arrays()), tmp_path / "table"
+    expected = fastnet.load_table(arrays(), "y")[0].X
+    feather.write_feather(table, path, **settings)
+    np.testing.assert_array_equal(fastnet.load_table(path, "y")[0].X, expected)
+    parquet.write_table(table, path)
+    np.testing.assert_array_equal(fastnet.load_table(path, "y")[0].X, expected)
+    np.testing.assert_array_equal(fastnet.load_table(table, "y")[0].X, expected)
+
+
+def test_a_feather_file_whose_text_has_other_lengths_than_it_says(tmp_path):
+    """Which crashes a process that believes it."""
+    feather = pytest.importorskip("pyarrow.feather")
+    path = tmp_path / "table"
+    feather.write_feather(pyarrow.table(arrays()), path, compression="uncompressed")
+    content = path.read_bytes()
+    ends = np.arange(61, dtype="<i4").tobytes()  # of the letters, one byte each
+    assert ends in content
+    path.write_bytes(content.replace(ends, ends[:4] + b"\2\x7c\0\0" + ends[8:]))
+    with pytest.raises(fastnet.DataError, match="out of bounds"):
+        fastnet.load_table(path, "y")
+
+
+def test_a_test_table_with_other_columns(tmp_path, read):
+    other = tmp_path / "other.csv"
+    other.write_bytes(csv_bytes(rows(), "x,d,y"))
+    with pytest.raises(fastnet.DataError, match=r"other.csv: expected a column 'c', got none"):
+        read(csv_bytes(rows()), test=other)
+    other.write_bytes(csv_bytes(with_cell(4, 2, "maybe")))
+    with pytest.raises(fastnet.DataError, match=r"column 'y', row 4: the class 'maybe' is not among those trained on"):
+        read(csv_bytes(rows()), test=other)
+
+
+def test_what_is_no_file(tmp_path):
+    with pytest.raises(fastnet.DataError, match="No such file"):
+        fastnet.load_table(tmp_path / "none.csv", "y")
+    with pytest.raises(fastnet.DataError, match="expected a regular file, got a folder"):
+        fastnet.load_table(tmp_path, "y")
+    with pytest.raises(TypeError, match="a table must be a path, a data frame, a pyarrow table or a dict of arrays"):
+        fastnet.load_table([1, 2], "y")
+
+
+def test_more_memory_than_allowed(read):
+    with pytest.raises(fastnet.DataError, match="--max-bytes"):
+        read(csv_bytes(rows()), max_bytes=100)
