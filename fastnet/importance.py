@@ -100,7 +100,7 @@ def permutation_importance(
 
 def column_groups(net: Network) -> Groups:
     """The groups of the table that the network learned from, else a name for each column: its number from 0 on."""
-    groups = getattr(getattr(net, "preprocess", None), "groups", None)
+    groups = None if net.preprocess is None else net.preprocess.groups
     return [str(i) for i in range(net.sizes[0])] if groups is None else groups
 
 

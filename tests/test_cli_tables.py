@@ -171,3 +171,33 @@ def test_one_output_layer_or_the_other(run, tmp_path):
     for options, output in (((), "softmax"), (("--output", "identity"), "identity")):
         assert run("train", "--data", path, "--target", "y", *options, "--quiet", "--json", report, *FAST)[0] == 0
         assert json.loads(report.read_text())["config"]["output"] == output
+
+
+def test_the_importance_of_columns_is_by_their_names(run, table, tmp_path):
+    pytest.importorskip("matplotlib")
+    model = tmp_path / "churn.npz"
+    assert run("train", "--data", table, "--target", "y", "--quiet", "--save", model, *FAST)[0] == 0
+    net, (train, _) = fastnet.Network.load(model), fastnet.load_table(table, "y")
+    assert list(fastnet.permutation_importance(net, train.X, train.y).names) == ["x", "c"]
+    page = tmp_path / "page.html"
+    assert run("report", model, "--data", table, "--output", page)[0] == 0
+    assert "Importance of the columns" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_a_search_on_a_table(run, table, houses, tmp_path, kind):
+    pytest.importorskip("optuna")
+    source, target = (table, "y") if kind == "classes" else (houses, "price")
+    model, study = tmp_path / "best.npz", tmp_path / "search.db"
+    code, out, err = run(
+        "tune", "--data", source, "--target", target, "--test-split", 0.25, "--trials", 2, "--epochs", 5, "--jobs", 1,
+        "--study", study, "--save", model, "--backend", "reference",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "trial 0 " in out
+    code, out, err = run("predict", model, source)
+    assert (code, err) == (0, "")
+    if kind == "classes":
+        assert set(out.split()) <= {"yes", "no"}
+    else:
+        assert np.mean(np.array(out.split(), float)) > 100_000

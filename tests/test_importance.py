@@ -115,7 +115,7 @@ def test_a_network_of_a_table_knows_its_groups(table):
     X, y = table
     net = classifier()
     assert list(column_groups(net)) == ["0", "1", "2", "3", "4"]
-    net.preprocess = SimpleNamespace(groups={"age": [0], "city": [1, 2, 3, 4]})
+    net.preprocess = SimpleNamespace(feature_names=list("abcde"), groups={"age": [0], "city": [1, 2, 3, 4]})
     assert fastnet.permutation_importance(net, X, y).names == ("age", "city")
     assert fastnet.permutation_importance(net, X, y, groups=list("abcde")).names == tuple("abcde")
 

@@ -130,5 +130,17 @@ def test_extras_of_the_readme_are_declared():
     import tomllib
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert set(declared) == {"sklearn", "images", "hdf5", "plot", "export", "tensorboard", "all", "test", "release"}
+    assert set(declared) == {
+        "sklearn",
+        "images",
+        "hdf5",
+        "plot",
+        "export",
+        "tensorboard",
+        "tables",
+        "tune",
+        "all",
+        "test",
+        "release",
+    }
     assert all(f"`{extra}`" in README or f"[{extra}]" in README for extra in set(declared) - {"test", "release"})

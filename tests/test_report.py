@@ -294,7 +294,7 @@ def test_importance_of_the_columns(rng):
     found = material(net, X, y).importance
     assert set(np.argsort(found.mean)[-3:]) == {0, 1, 2}
     assert found.rows == 700
-    net.preprocess = SimpleNamespace(groups={NAMES[1]: [0, 1, 2], "rest": range(3, 64)})
+    net.preprocess = SimpleNamespace(feature_names=range(64), groups={NAMES[1]: [0, 1, 2], "rest": range(3, 64)})
     table = material(net, X, y, image_shape=(8, 8))  # a table of 64 columns is no image
     assert table.importance.names == (NAMES[1], "rest")
     section = quality.columns(table)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastnet import machine, settings
 from fastnet.cli import files, matching
-from fastnet.cli.loading import load_model, require_labels
+from fastnet.cli.loading import load_model, require_labels, table_rows
 from fastnet.cli.parser import Commands, add_max_bytes
 from fastnet.errors import DataError, UsageError
 from fastnet.files import replacing
@@ -118,6 +118,8 @@ def choose_rows(source: str, network: "Network", run: "Run | None", max_bytes: i
     """The test rows; else those that the run held out; else all. And what they are called."""
     from fastnet.data import load_data
 
+    if network.preprocess is not None:
+        return table_rows(source, network.preprocess, max_bytes), "given"
     train, test = load_data(source, max_bytes=max_bytes)
     width = train.X.shape[1]
     if width != network.sizes[0]:

@@ -47,18 +47,13 @@ def check_options(args: argparse.Namespace) -> None:
         raise UsageError("--target is a column of a table, which is missing: --data PATH")
     if args.test is not None and args.test_split is not None:
         raise UsageError("--test and --test-split both name test rows; choose one of them")
-    if args.target is not None and args.augment:
+    if args.target is not None and getattr(args, "augment", None):
         raise UsageError("--augment changes images, and --target reads a table")
 
 
 def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":
     """Read the table and complete the settings by its size; (training rows, test rows or None, the rows of the run)."""
-    from fastnet.tables.loading import TableLoader
-
-    table = TableLoader(
-        args.source, args.target, test=args.test, ignore=args.ignore or (), categorical=args.categorical or (),
-        regression=REGRESSION.get(args.output), max_bytes=args.max_bytes,
-    )  # fmt: skip
+    table = loader(args)
     if not args.resume:  # whose settings are complete
         complete(args, table)
     asked = args.validation_split is not None
@@ -70,6 +65,26 @@ def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":
     if not args.quiet:
         print_columns(table, parts.train)
     return parts.train, parts.test, named(args, parts.train, parts.validation, parts.test, asked)
+
+
+def loader(args: argparse.Namespace) -> "TableLoader":
+    """The table of the options, whose rows can be split."""
+    from fastnet.tables.loading import TableLoader
+
+    return TableLoader(
+        args.source, args.target, test=args.test, ignore=args.ignore or (), categorical=args.categorical or (),
+        regression=REGRESSION.get(args.output), max_bytes=args.max_bytes,
+    )  # fmt: skip
+
+
+def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None]":
+    """(training rows, test rows or None) of the table, all of the training rows encoded by the same statistics."""
+    table = loader(args)
+    args.output = args.output or ("identity" if table.holds_values else "softmax")
+    parts = table.split(test_split=args.test_split, seed=getattr(args, "seed", settings.DEFAULTS["seed"]))
+    if not args.quiet:
+        print_columns(table, parts.train)
+    return parts.train, parts.test
 
 
 def complete(args: argparse.Namespace, table: "TableLoader") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import machine, settings, terminal
-from fastnet.cli import files, loading, rows
+from fastnet.cli import files, loading, rows, signals, tables
 from fastnet.cli.parser import Commands, add_max_bytes, duration, rows_or_fraction, whole
 from fastnet.cli.settings import add_overrides
 from fastnet.errors import UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OWN = (
     "run", "given", "data", "source", "max_bytes", "validation_split", "shuffle_split", "folds", "trials", "time",
-    "jobs", "study", "save", "json", "picture", "quiet", "threads",
+    "target", *tables.OPTIONS, "jobs", "study", "save", "json", "picture", "quiet", "threads",
 )  # fmt: skip
 PICTURES = (".html", ".png", ".svg", ".pdf")
 
@@ -35,6 +35,7 @@ def add_parser(subparsers: Commands) -> None:
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
     add_max_bytes(parser)
+    tables.add_options(parser)
     split_help = f"training rows to judge trials by, a number or a share, drawn by class (default: {rows.SHARE})"
     parser.add_argument("--validation-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
     last_help = "hold out the last rows, as for time series"
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     optuna()
     args.source, args.output = args.data, getattr(args, "output", None)
-    data, test_set = rows.take(args)
+    data, test_set = rows.take(args) if args.target is None else tables.take(args)
     plan = make_plan(args, data)
     if not args.quiet:
         print(loading.describe(data, test_set), flush=True)
@@ -84,6 +85,7 @@ def summary(found: "Tuned") -> str:
 
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError on what can be told before the data is read."""
+    tables.check_options(args)
     if args.folds is not None and args.validation_split is not None:
         raise UsageError("--folds and --validation-split: rows are held out in one way or the other, not both")
     if args.validation_split == 0:
@@ -143,9 +145,10 @@ def kept_when_interrupted(args: argparse.Namespace, plan: "Plan") -> "Tuned":
     from fastnet.tuning.words import Course, Silent
 
     try:
-        return search(plan, Silent() if args.quiet else Course(sys.stdout, plan.monitor, plan.study, plan.trials))
+        with signals.raising():
+            return search(plan, Silent() if args.quiet else Course(sys.stdout, plan.monitor, plan.study, plan.trials))
     except (KeyboardInterrupt, SystemExit):
-        print(f"fastnet: trials that are over are in {plan.study}; the same command goes on", file=sys.stderr)
+        terminal.last_words(f"trials that are over are in {plan.study}; the same command goes on")
         raise
 
 
@@ -155,6 +158,11 @@ def finish(args: argparse.Namespace, found: "Tuned", data: "Dataset", test_set: 
     if args.save or test_set is not None:
         network, history = found.fit_set(data, threads=getattr(args, "threads", None))
         diverged = history.diverged
+        if data.preprocess is not None:
+            from fastnet.tables.loading import fold_target, in_own_units
+
+            fold_target(network)
+            test_set = None if test_set is None else in_own_units(test_set)
         content |= {"saved": args.save, "test": None}
         if test_set is not None:
             result = network.evaluate(test_set.X, test_set.y, loss=found.settings["loss"])

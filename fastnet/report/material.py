@@ -76,7 +76,7 @@ class Material:
     def image_shape(self) -> tuple[int, int] | None:
         """(h, w) of the inputs, if they are images."""
         # The rows of a table may be taken for images where a square number of columns is all that is known of them.
-        table = getattr(self.network, "preprocess", None) is not None
+        table = self.network is not None and self.network.preprocess is not None
         return None if self.judged is None or table else self.judged.dataset.image_shape
 
     @cached_property

@@ -107,7 +107,7 @@ def columns(material: Material) -> Markup | None:
         f"{material.judged.kind} rows: the mean of {found.drops.shape[1]} times, with a standard deviation to either "
         "side. Columns that tell the same share their importance: each alone may look as if it did not matter."
     )
-    if getattr(material.network, "preprocess", None) is None:
+    if material.network is None or material.network.preprocess is None:
         text += " The columns have their numbers, from 0 on."
     best = ", ".join(found.names[i] for i in np.argsort(-found.mean, kind="stable")[:3])
     alt = f"Bars: importance of the columns, the most important are {best}"

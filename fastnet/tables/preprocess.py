@@ -139,6 +139,11 @@ class Preprocess:
         """The names of the inputs: NAME of a number, NAME=category, "NAME other" and "NAME missing"."""
         return tuple(name for column in self.columns for name in column.input_names)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The column that each input is made of."""
+        return tuple(column.name for column in self.columns for _ in column.input_names)
+
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The names of the inputs, an array of str objects."""
         return np.array(self.feature_names, object)

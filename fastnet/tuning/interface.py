@@ -133,6 +133,7 @@ class Tuned:
         args = self._resolved()
         args.threads = args.threads if threads is None else threads
         net = known.make_network(args, data.X.shape[1], self.plan.n_outputs, data.class_names)
+        net.preprocess = data.preprocess
         return net, known.train(args, net, data, None, progress)
 
     def records(self) -> list[dict[str, Any]]:
