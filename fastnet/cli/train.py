@@ -100,30 +100,17 @@ def run(args: argparse.Namespace) -> int:
 
 def go_on(args: argparse.Namespace) -> int:
     """Go on with the run of --resume."""
-    from fastnet.checkpoints import describing, read_newest
+    from fastnet.checkpoints import describing
     from fastnet.driver.recording import network_of
     from fastnet.training import resume
 
-    refused = sorted(set(args.given) - set(WITH_RESUME))
-    if refused:
-        raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # `resume` reads it again, and warns
-        values, arrays = read_newest(args.resume)
-    if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
-        raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
+    values, arrays = kept_run(args)
     more = args.epochs if "epochs" in args.given else 0
     with describing(args.resume):
-        network = network_of(values, arrays)
-        stored = argparse.Namespace(**vars(args) | values["about"] | {name: getattr(args, name) for name in args.given})
-        stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
-        stored.epochs = values["settings"]["epochs"] + more
-        if "data" in args.given:
-            stored.source = args.data
-        done, stopped = len(values["state"]["history"]["epochs"]), values["state"]["history"]["stopped"]
+        network, stored = network_of(values, arrays), options_of(args, values, more)
+        done, so_far = len(values["state"]["history"]["epochs"]), progress_so_far(args, values, stored.epochs)
     if not args.quiet:
-        unlimited = values["settings"]["time_limit"] is not None and args.time_limit is None
-        print(progress_so_far(args.resume, done, stored.epochs, stopped, more, unlimited), flush=True)
+        print(so_far, flush=True)
     task, logs = prepare(stored)
     if "--log" in logs:
         logs["--log"].cut(done)
@@ -145,11 +132,39 @@ def go_on(args: argparse.Namespace) -> int:
     return finish(task, network, whole_run, logs, checkpoint)
 
 
-def progress_so_far(folder: str, done: int, epochs: int, stopped: str | None, more: int, unlimited: bool) -> str:
-    """A line on where a run is. unlimited : it had a time limit, and goes on without one."""
-    if not more and (done == epochs or stopped in ("patience", "callback")):
-        return f"the run in {folder} is finished, after {done} epochs; --epochs MORE adds some"
-    so_far = f"going on with the run in {folder}, of which {done} of {epochs} epochs are done"
+def kept_run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(values, arrays) of the newest checkpoint of --resume, after a check that this program can go on with it."""
+    from fastnet.checkpoints import read_newest
+
+    refused = sorted(set(args.given) - set(WITH_RESUME))
+    if refused:
+        raise UsageError(f"--{refused[0].replace('_', '-')} belongs to the run that --resume goes on with, and stays")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `fastnet.resume` reads it again, and warns
+        values, arrays = read_newest(args.resume)
+    if not isinstance(values["about"], dict) or values["about"].get("command") != COMMAND:
+        raise UsageError(f"--resume: the run of {args.resume} was made in Python; fastnet.resume goes on with it")
+    return values, arrays
+
+
+def options_of(args: argparse.Namespace, values: dict[str, Any], more: int) -> argparse.Namespace:
+    """The options of a kept run, with those that are given now; ``more`` epochs are added to its own."""
+    given = {name: getattr(args, name) for name in args.given}
+    stored = argparse.Namespace(**vars(args) | values["about"] | given)
+    stored.quiet, stored.resume, stored.checkpoint = args.quiet, args.resume, args.resume
+    stored.epochs = values["settings"]["epochs"] + more
+    if "data" in given:
+        stored.source = args.data
+    return stored
+
+
+def progress_so_far(args: argparse.Namespace, values: dict[str, Any], epochs: int) -> str:
+    """A line on where a kept run is that is to have so many epochs now."""
+    done, stopped = len(values["state"]["history"]["epochs"]), values["state"]["history"]["stopped"]
+    if "epochs" not in args.given and (done == epochs or stopped in ("patience", "callback")):
+        return f"the run in {args.resume} is finished, after {done} epochs; --epochs MORE adds some"
+    so_far = f"going on with the run in {args.resume}, of which {done} of {epochs} epochs are done"
+    unlimited = values["settings"]["time_limit"] is not None and args.time_limit is None
     return terminal.fold(f"{so_far}; it has no time limit any more") if unlimited else so_far
 
 
