@@ -515,3 +515,20 @@ def states():
         return []
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("deed", ["claim", "trials", "beat"])
+def test_a_database_that_fails_in_the_middle_of_a_search(tmp_path, monkeypatch, deed):
+    from sqlalchemy.exc import OperationalError
+
+    ledger = ledger_at(tmp_path / "set.db")
+
+    def fails(*_, **__):
+        raise OperationalError("INSERT", {}, OSError("database or disk is full"))
+
+    monkeypatch.setattr(ledger.storage, "create_new_trial", fails)
+    for name in ("get_trials", "set_user_attr"):
+        monkeypatch.setattr(ledger.study, name, fails)
+    arguments = {"claim": ({}, {})}.get(deed, ())
+    with pytest.raises(DataError, match=r"set\.db cannot be used as a study of Optuna: .*disk is full"):
+        getattr(ledger, deed)(*arguments)

@@ -5,11 +5,12 @@ and what came of it is one attribute. Reports at rungs are written with it, when
 """
 
 import contextlib
+import functools
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from fastnet.errors import DataError
@@ -19,6 +20,22 @@ OWNER, OUTCOME, ABOUT = "owner", "outcome", "fastnet"  # attributes of trials an
 BEAT = 5.0  # seconds between two signs of life
 SILENCE = 20.0  # seconds without one after which an owner is gone
 BUSY = 60.0  # seconds that a writer waits for another one
+
+
+def _told(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a Ledger, which tells in a line what is wrong with the file or the database."""
+
+    @functools.wraps(method)
+    def call(self: "Ledger", *arguments: Any, **settings: Any) -> Any:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return method(self, *arguments, **settings)
+        except (SQLAlchemyError, optuna().exceptions.OptunaError, RuntimeError) as error:
+            text = str(error.__cause__ or error).splitlines()[0]
+            raise DataError(f"{self.place} cannot be used as a study of Optuna: {text}") from None
+
+    return call
 
 
 class Ledger:
@@ -32,14 +49,16 @@ class Ledger:
         self.place, self.owner = os.fspath(place), f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self.beats, self.due = 0, 0.0
         self.heard: dict[str, tuple[Any, float]] = {}  # owner: its last sign, and when it was new
-        with self._told():
-            self.storage = _storage(self.place)
-            with silent():
-                self.study = optuna().create_study(
-                    storage=self.storage, study_name=name, load_if_exists=True,
-                    direction="maximize" if maximize else "minimize",
-                )  # fmt: skip
-            self._check(json.loads(json.dumps(about)))
+        self._open(name, json.loads(json.dumps(about)), "maximize" if maximize else "minimize")
+
+    @_told
+    def _open(self, name: str, about: dict[str, Any], direction: str) -> None:
+        self.storage = _storage(self.place)
+        with silent():
+            self.study = optuna().create_study(
+                storage=self.storage, study_name=name, load_if_exists=True, direction=direction
+            )
+        self._check(about)
         self.id = self.storage.get_study_id_from_name(name)
 
     def _check(self, about: dict[str, Any]) -> None:
@@ -55,17 +74,7 @@ class Ledger:
                 "give the same options, or choose another study"
             )
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell in a line what is wrong with the file or the database."""
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            yield
-        except (SQLAlchemyError, optuna().exceptions.OptunaError, RuntimeError) as error:
-            text = str(error.__cause__ or error).splitlines()[0]
-            raise DataError(f"{self.place} cannot be used as a study of Optuna: {text}") from None
-
+    @_told
     def claim(self, drawn: dict[str, Any], distributions: dict[str, Any]) -> tuple[int, int]:
         """Note a trial that starts; (its id, its number)."""
         trial = optuna().trial.create_trial(
@@ -75,27 +84,32 @@ class Ledger:
         place = self.storage.create_new_trial(self.id, trial)
         return place, self.storage.get_trial(place).number
 
+    @_told
     def finish(self, place: int, state: Any, value: float | None, outcome: dict[str, Any]) -> None:
         """Note what came of the trial with that id; one that was given up for lost stays so."""
         with contextlib.suppress(RuntimeError):  # it is finished: another process gave it up
             self.storage.set_trial_user_attr(place, OUTCOME, outcome)
             self.storage.set_trial_state_values(place, state, None if value is None else [value])
 
+    @_told
     def lose(self, place: int) -> None:
         """Note that a trial came to no end."""
         with contextlib.suppress(RuntimeError):  # it is finished: another process gave it up
             self.storage.set_trial_state_values(place, optuna().trial.TrialState.FAIL)
 
+    @_told
     def trials(self) -> list[Any]:
         """All trials, as Optuna has them, in the order of their numbers."""
         return sorted(self.study.get_trials(deepcopy=False), key=lambda trial: trial.number)
 
+    @_told
     def beat(self) -> None:
         """Give a sign of life if it is time for one."""
         if time.monotonic() >= self.due:
             self.beats, self.due = self.beats + 1, time.monotonic() + BEAT
             self.study.set_user_attr(f"{OWNER} {self.owner}", self.beats)
 
+    @_told
     def is_gone(self, owner: str) -> bool:
         """Whether the process that claimed a trial has ended, as far as can be told from here.
 
