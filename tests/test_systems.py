@@ -189,6 +189,7 @@ def test_what_to_install_is_said_where_there_is_no_openmp():
 
 def test_info_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(machine, "threading_layer", lambda: "workqueue")
+    monkeypatch.setattr("numba.config.THREADING_LAYER", "default")
     monkeypatch.setattr("platform.system", lambda: "Linux")
     assert program.main(["info"]) == 0
     out = capsys.readouterr().out

@@ -24,6 +24,7 @@ from fastnet.errors import warn
 LARGEST = 1 << 24  # pixels of one picture
 TEXTS, LONGEST_TEXT = 8, 1 << 20  # packed texts that any PNG may have; bytes of each that Pillow unpacks
 DECODED = 14  # bytes for a pixel: its JPEG coefficients, its colours, and those of the picture turned
+ROWS = 12  # bytes for a pixel of one row: a decoder of PNG keeps three rows besides
 # What files begin with, and the parts of Pillow that read them. Image.open would warn of large ones by itself.
 PLUGINS = {b"\x89P": "PngImagePlugin.PngImageFile", b"\xff\xd8": "JpegImagePlugin.JpegImageFile"}
 PLUGINS[b"BM"] = "BmpImagePlugin.BmpImageFile"
@@ -138,7 +139,7 @@ class _Reader:
                         raise ValueError(f"expected at most {LARGEST} pixels, got {image.width}x{image.height}")
                     self.budget.take(n * pixels)
                     self.budget.unpack(pixels * max(6, 2 * _scans(path, image.format)) + _texts(path, image.format))
-                    with self.budget.lent(DECODED * pixels):
+                    with self.budget.lent(DECODED * pixels + ROWS * image.width):
                         self.turned(image, in_place=True)
                         return self._levels(image)
         except OverBudgetError:
