@@ -10,14 +10,15 @@ import io
 import os
 import sys
 import warnings
+from importlib import import_module
 
 from fastnet import __version__, terminal
-from fastnet.cli import bench, data, evaluate, export, info, predict, recipe, report, train, tune
 from fastnet.cli.parser import Parser
 from fastnet.cli.signals import ENDED, WORDS, Terminated, ended_by_signals, leave
 from fastnet.errors import NonFiniteLossError, UsageError
 
-VERBS = (train, tune, evaluate, predict, report, export, recipe, data, bench, info)
+# Their modules are imported by `build_parser`: by then signals have their handlers.
+VERBS = ("train", "tune", "evaluate", "predict", "report", "export", "recipe", "data", "bench", "info")
 
 
 def build_parser() -> Parser:
@@ -26,7 +27,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"fastnet {__version__}")
     commands = parser.add_commands("COMMAND")
     for verb in VERBS:
-        verb.add_parser(commands)
+        import_module(f"fastnet.cli.{verb}").add_parser(commands)
     return parser
 
 
