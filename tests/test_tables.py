@@ -7,6 +7,7 @@ import pytest
 from table_makers import arrays
 
 import fastnet
+from fastnet.errors import DataError
 from fastnet.tables.cells import Words, as_words, clean_words
 from fastnet.tables.dates import looks_like_a_date
 from fastnet.tables.loading import TableLoader, column_lines, fold_target, load_rows
@@ -352,3 +353,20 @@ def test_lines_on_the_columns_fit(rng):
     assert len(lines) == 41
     assert lines[-1] == "  and 20 more"
     assert max(map(len, lines)) < 80
+
+
+def test_a_target_that_float32_cannot_hold():
+    table = {"x": np.arange(50) % 7, "t": np.linspace(1e40, 3e40, 50)}
+    with pytest.raises(DataError, match=r"'t' has values up to 3e\+40, more than float32 holds"):
+        fastnet.load_table(table, "t")
+
+
+def test_a_target_that_varies_little():
+    table = {"x": np.arange(50) % 7, "t": 1e9 + np.linspace(-1, 1, 50)}
+    with pytest.warns(UserWarning, match="'t' differ by less than 1e-5 of their size"):
+        fastnet.load_table(table, "t")
+
+
+def test_columns_that_are_all_left_out_are_named():
+    with pytest.raises(DataError, match=r"all are left out \(a: it counts the rows"):
+        fastnet.load_table({"a": np.arange(30), "t": np.arange(30) % 2}, "t")

@@ -61,7 +61,8 @@ class Preprocess:
             if self.target is None or name != self.target.name
         )
         if not self.feature_names:
-            raise data_error(table.name, "expected at least one column to learn from; all are left out or constant")
+            why = "; ".join(f"{column.name}: {column.note}" for column in self.columns) or "there is none"
+            raise data_error(table.name, f"expected at least one column to learn from, but all are left out ({why})")
 
     def _require_usable(self, table: Table, name: str) -> None:
         kind = table.kinds[name]
