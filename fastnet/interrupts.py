@@ -35,8 +35,11 @@ class Shield:
                 signal.signal(number, self._arrived)
             yield
         finally:
+            self._holds = True  # a signal that comes now waits until all handlers are back
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+            self._holds = False
+            self._deliver()
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._pending.append((number, frame))
