@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import fastnet
+import fastnet.engine
+import fastnet.reference
 from fastnet import checkpoints
 from fastnet.driver import loop
 from fastnet.driver.loop import Loop
