@@ -363,7 +363,7 @@ def test_a_target_that_float32_cannot_hold():
 
 def test_a_target_that_varies_little():
     table = {"x": np.arange(50) % 7, "t": 1e9 + np.linspace(-1, 1, 50)}
-    with pytest.warns(UserWarning, match="'t' differ by less than 1e-5 of their size"):
+    with pytest.warns(UserWarning, match="'t' differ by less than 1e-05 of their size"):
         fastnet.load_table(table, "t")
 
 

@@ -13,6 +13,7 @@ from fastnet.errors import warn
 from fastnet.tables.cells import Cells, Words, as_numbers, as_words, cell_error, require_finite
 
 MOST_WHOLE_CLASSES = 20  # whole numbers with more different values are values, not classes
+LEAST = 1e-5  # deviation of a target, as a share of its mean: float32 keeps seven digits, and two must be left
 LARGEST = 1e37  # of the values of a target: a network of float32 gives them in their own units
 
 
@@ -80,14 +81,14 @@ class Target:
         """The same target with mean and deviation of the values, float64 (n,), of the training rows."""
         mean = float(values.mean())
         scale = float(np.sqrt(np.square(values - mean).mean()))
-        if not scale > 1e-12 * abs(mean):
+        if not scale > 1e-12 * abs(mean):  # of equal values in float64 rounding alone leaves less
             raise data_error(table, f"the target column {self.name!r} is constant in the training rows: {mean:g}")
         largest = float(np.abs(values).max())
         if largest > LARGEST:
             reason = f"the target column {self.name!r} has values up to {largest:g}, more than float32 holds"
             raise data_error(table, f"{reason}: divide the column by a constant")
-        if scale < 1e-5 * abs(mean):
-            reason = f"the values of {self.name!r} differ by less than 1e-5 of their size"
+        if scale < LEAST * abs(mean):
+            reason = f"the values of {self.name!r} differ by less than {LEAST:g} of their size"
             warn(f"{reason}: a float32 network rounds them; subtract a constant, or use dtype float64")
         return replace(self, mean=mean, scale=scale)
 
