@@ -76,7 +76,7 @@ def engine_rows(X, order, augment, seed=0, first=0, threads=1):
     inputs = Inputs(X, X.dtype if X.dtype.kind == "f" else "float32")
     nothing = np.empty(0)
     batch = Batch(*inputs.arrays, np.arange(len(X)), nothing, nothing)
-    got = Augmenter(augment, inputs, seed, threads).batch(batch, order, first, threads)
+    got = Augmenter(augment, inputs, seed, threads).batch(batch, order, first + np.arange(len(order)), threads)
     np.testing.assert_array_equal(got.labels, order)
     return got.X.reshape(len(order), -1)
 

@@ -34,13 +34,13 @@ class Augmenter:
         """How many batches go into the buffer together; one, if it is larger than a buffer should be."""
         return max(1, BUFFER // max(1, batch_size * self.inputs.width * self.buffer.itemsize))
 
-    def batch(self, batch: Batch, order: np.ndarray, first_row: int, threads: int) -> Batch:
-        """The rows of ``order`` moved, the first of them number ``first_row`` among all rows trained on."""
+    def batch(self, batch: Batch, order: np.ndarray, numbers: np.ndarray, threads: int) -> Batch:
+        """The rows of ``order`` moved, which have these numbers among all rows trained on."""
         n, (height, width) = len(order), map(int, self.motion[3:])
         if len(self.buffer) < n * height * width:
             self.buffer = np.empty(n * height * width, self.buffer.dtype)
         X = self.buffer[: n * height * width]
-        run_parallel(threads, augment_rows, X, batch.X, order, first_row, self.motion, self.canvas, threads)
+        run_parallel(threads, augment_rows, X, batch.X, order, numbers, self.motion, self.canvas, threads)
         labels, targets, weights = (
             a.reshape(self.inputs.rows, -1)[order].reshape(-1) if a.size else a
             for a in (batch.labels, batch.targets, batch.row_weights)

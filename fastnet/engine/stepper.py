@@ -12,7 +12,7 @@ from fastnet.engine.task import Task
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
 from fastnet.engine.workspace import Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
-from fastnet.kernels.step.records import SKIP, STORE, Batch
+from fastnet.kernels.step.records import APPLY, SKIP, STORE, Batch
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
 from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
@@ -73,17 +73,16 @@ class Stepper:
         Returns float64 (steps, 2): scale * sum of the row losses, and the L2 penalty before the step.
         """
         action = self.strategy.action(self.task.rule, self.task.max_norm is not None, coefficients)
-        losses = self._run(order, coefficients, self.batch_size, action)
+        losses = self._run(order, self._numbers(order), coefficients, self.batch_size, action)
         self.rows_seen += min(len(order), len(coefficients) * self.batch_size)
         return losses
 
     def gradient(self, order: np.ndarray, scale: float, l2: float) -> tuple[float, float, np.ndarray]:
         """(loss, penalty, gradient) of the rows of ``order`` as one batch. No step is taken; it stores, as `store`."""
-        if not self._keeps_gradient:
-            self._allocate_again(keep_gradient=True, entries=self.entries)
+        self._keep_gradient()
         coefficients = np.zeros((1, N_COEFFICIENTS))
         coefficients[0, SCALE] = scale
-        loss = self._run(order, coefficients, len(order), STORE)[0, 0]
+        loss = self._run(order, self._numbers(order), coefficients, len(order), STORE)[0, 0]
         self.store()
         gradient, penalty = np.empty_like(self.params), 0.0
         self.workspace.store_gradient(gradient)
@@ -94,12 +93,44 @@ class Stepper:
                 penalty += 0.5 * l2 * float(np.vdot(W, W))
         return float(loss), penalty, gradient
 
+    @property
+    def kept_gradient(self) -> np.ndarray:
+        """The gradient of `add_up`, as the kernels lay it out, and room for NOTES numbers behind it; `move` reads it."""
+        self._keep_gradient()
+        return self.workspace.kept_gradient
+
+    def add_up(self, order: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray) -> float:
+        """The loss of some rows of a batch, at least one. Their gradient, without L2, goes to `kept_gradient`.
+
+        numbers : int64, those of the rows among all trained on. coefficients : float64 (1, N_COEFFICIENTS).
+        """
+        self._keep_gradient()
+        return float(self._run(order, numbers, coefficients, len(order), STORE)[0, 0])
+
+    def move(self, coefficients: np.ndarray) -> float:
+        """Take a step by `kept_gradient`; the L2 penalty before it."""
+        nothing = np.zeros(0, np.int64)
+        return float(self._run(nothing, nothing, coefficients, 1, APPLY)[0, 1])
+
+    def step(self, order: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+        """One step on these rows as a batch, at least one; its loss and penalty, float64 (2,). See `add_up`."""
+        action = self.strategy.action(self.task.rule, self.task.max_norm is not None, coefficients)
+        return self._run(order, numbers, coefficients, len(order), action)[0]
+
+    def _numbers(self, order: np.ndarray) -> np.ndarray:
+        """Of the rows of ``order``, those that come next, among all rows trained on."""
+        return np.arange(self.rows_seen, self.rows_seen + len(order))
+
     def _entries(self, order: np.ndarray, batch_size: int) -> int:
         return self.inputs.entries(order, batch_size, self.strategy.chunk_rows)
 
     @property
     def _keeps_gradient(self) -> bool:
         return bool(self.workspace.plan["gradient"])
+
+    def _keep_gradient(self) -> None:
+        if not self._keeps_gradient:
+            self._allocate_again(keep_gradient=True, entries=self.entries)
 
     def _allocate(self, keep_gradient: bool, entries: int) -> None:
         self.entries = entries
@@ -113,7 +144,9 @@ class Stepper:
         self.store()
         self._allocate(keep_gradient, entries)
 
-    def _run(self, order: np.ndarray, coefficients: np.ndarray, batch_size: int, action: int) -> np.ndarray:
+    def _run(
+        self, order: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray, batch_size: int, action: int
+    ) -> np.ndarray:
         entries = self._entries(order, batch_size)
         if entries > self.entries:
             self._allocate_again(self._keeps_gradient, entries * 5 // 4)
@@ -121,8 +154,8 @@ class Stepper:
         step = 0
         for threads, steps in self.pace.parts(len(rows)) if self.pace else [(self.threads, len(rows))]:
             start, part = time.perf_counter(), slice(step, step + steps)
-            part_of_order = order[step * batch_size : (step + steps) * batch_size]
-            self._train(losses[part], part_of_order, rows[part], batch_size, step * batch_size, action, usable(threads))
+            some = slice(step * batch_size, (step + steps) * batch_size)
+            self._train(losses[part], order[some], numbers[some], rows[part], batch_size, action, usable(threads))
             if self.pace and steps and action != STORE:
                 self.pace.took(threads, steps, time.perf_counter() - start)
             step += steps
@@ -139,25 +172,25 @@ class Stepper:
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0
         return rows
 
-    def _train(self, losses, order, rows, batch_size, done, action, threads) -> None:
-        """Steps on ``threads`` threads, ``done`` rows into a run."""
-        t, first_row = self.targets, self.rows_seen + done
-        batch = Batch(*self.inputs.arrays, t.labels, t.values, self.weight)
+    def _train(self, losses, order, numbers, rows, batch_size, action, threads) -> None:
+        """Steps on ``threads`` threads."""
+        batch = Batch(*self.inputs.arrays, self.targets.labels, self.targets.values, self.weight)
         if self.augmenter is None:
-            self._take_steps(losses, batch, order, rows, batch_size, first_row, action, threads)
+            self._take_steps(losses, batch, order, numbers, rows, batch_size, action, threads)
             return
         steps = self.augmenter.steps(batch_size)
         for step in range(0, max(1, len(rows)), steps):  # once without any step, which compiles
             part, first = slice(step, step + steps), step * batch_size
-            chosen = order[first : first + steps * batch_size]
-            moved = self.augmenter.batch(batch, chosen, first_row + first, threads)
+            some = slice(first, first + steps * batch_size)
+            chosen, theirs = order[some], numbers[some]
+            moved = self.augmenter.batch(batch, chosen, theirs, threads)
             self._take_steps(
-                losses[part], moved, np.arange(len(chosen)), rows[part], batch_size, first_row + first, action, threads
+                losses[part], moved, np.arange(len(chosen)), theirs, rows[part], batch_size, action, threads
             )
 
-    def _take_steps(self, losses, batch, order, rows, batch_size, first_row, action, threads) -> None:
+    def _take_steps(self, losses, batch, order, numbers, rows, batch_size, action, threads) -> None:
         w = self.workspace
         run_parallel(
-            threads, train_steps, losses, w.buffers, tuple(batch), w.tables(threads), order, rows, batch_size,
-            first_row, action,
+            threads, train_steps, losses, w.buffers, tuple(batch), w.tables(threads), order, numbers, rows, batch_size,
+            action,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ class _Process:
         # they would only take the cores from each other.
         self.one_at_a_time = threading.Lock()
         self.lost_threads = False
+        self.share = sys.maxsize  # of the threads of this machine, where other processes train with this one
 
     def forked(self) -> None:
         """Called in a child made by fork: the threads that the parent had started are not there any more."""
@@ -42,12 +44,23 @@ def available_threads() -> int:
     return 1 if _process.lost_threads else numba.config.NUMBA_NUM_THREADS
 
 
+def take_at_most(threads: int) -> None:
+    """Let this process choose no more threads from now on; more may still be asked for."""
+    _process.share = threads
+
+
+def _limit() -> int:
+    """Threads that may be chosen: those that there are, fewer where OMP_NUM_THREADS says so, as in workers of Dask."""
+    said = os.environ.get("OMP_NUM_THREADS", "").strip()
+    return max(1, min(available_threads(), _process.share, int(said) if said.isdecimal() else sys.maxsize))
+
+
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
-    """Threads for a step of ``rows`` rows: as many as it keeps busy, and at most those that there are.
+    """Threads for a step of ``rows`` rows: as many as it keeps busy, and no more than this process may take.
 
     Under workqueue it is one where another Python thread might be in parallel code: the process would be aborted.
     """
-    threads = min(available_threads(), busy_threads(sizes, rows))
+    threads = min(_limit(), busy_threads(sizes, rows))
     if threads == 1:
         return 1
     layer = threading_layer()

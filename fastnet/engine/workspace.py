@@ -20,6 +20,7 @@ from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.walk import WIDEST
 
+NOTES = 8  # numbers for which there is room behind a kept gradient
 COPIED = 1.2  # updating a row of W that has a transposed copy costs this many times a row that has none
 
 
@@ -83,7 +84,7 @@ class Workspace:
         plan, width = self.plan, self.width
         offsets.take((1 + MOMENTS[task.rule]) * self.packed)
         plan["moments"] = self.packed if MOMENTS[task.rule] else 0
-        plan["gradient"] = offsets.take(self.packed) if keep_gradient else 0
+        plan["gradient"] = offsets.take(self.packed + NOTES) if keep_gradient else 0
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["fan_in"], row["fan_out"], row["vectors"] = layer.fan_in, layer.fan_out, layer.vectors
             row["weights"], row["weights_stride"], row["bias"] = layer.weights, layer.stride, layer.bias
@@ -183,7 +184,7 @@ class Workspace:
         skips, lists = strategy.input == SKIP, strategy.input == LISTS
         self.plan["flags_t"] = round_up(chunk * d, CACHE_LINE) if skips else 0
         self.flags = aligned(int(self.plan["flags_t"]) + d * round_up(chunk, BITS) if skips else 0, np.uint8)
-        self.samples = np.zeros((3, chunk), np.int64)
+        self.samples = np.zeros((4, chunk), np.int64)
         self.plan["ends"], self.plan["entries"] = d, 2 * d
         self.lists = np.zeros(2 * d + entries if lists else 0, np.int32)
 
@@ -210,7 +211,12 @@ class Workspace:
         for i, vector in enumerate([params, *moments]):
             unpack(vector, self.memory[i * self.packed : (i + 1) * self.packed], self.sizes, self.panels)
 
+    @property
+    def kept_gradient(self) -> np.ndarray:
+        """The stored gradient as it lies in memory, and room for NOTES numbers."""
+        start = int(self.plan["gradient"])
+        return self.memory[start : start + self.packed + NOTES]
+
     def store_gradient(self, gradient: np.ndarray) -> None:
         """Unpack the stored gradient into a flat vector."""
-        start = int(self.plan["gradient"])
-        unpack(gradient, self.memory[start : start + self.packed], self.sizes, self.panels)
+        unpack(gradient, self.kept_gradient[: self.packed], self.sizes, self.panels)

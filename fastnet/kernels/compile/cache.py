@@ -22,6 +22,7 @@ from numba.core.serialize import dumps
 
 from fastnet.files import replacing
 from fastnet.kernels.compile import guards
+from fastnet.kernels.compile.lock import Lock
 from fastnet.kernels.compile.target import VECTOR_BYTES
 from fastnet.paths import cache_dir
 
@@ -118,6 +119,7 @@ class KernelCache:
 
     def __init__(self, function):
         self.function = function
+        self.lock: Lock | None = None  # from a miss until the kernel is kept
 
     @property
     def cache_path(self):
@@ -128,7 +130,28 @@ class KernelCache:
         return f"{f.__name__}-{key(f.__module__, f.__qualname__, str(sig), guards.target())}"
 
     def load_overload(self, sig, target_context):
-        """The compiled kernel for this signature, or None. Whatever goes wrong is a miss: it is compiled anew."""
+        """The compiled kernel for this signature, or None. Whatever goes wrong is a miss: it is compiled anew.
+
+        Numba compiles it then and calls `save_overload`. Other processes wait for that, and load what is kept.
+        """
+        self._let_others()
+        found = self._load(sig, target_context)
+        if found is None:
+            self.lock = Lock(folder() / f"{self._name(sig)}.lock")
+            self.lock.take()
+            found = self._load(sig, target_context)
+        if found is None:
+            compiling(self.function.__name__)
+        else:
+            self._let_others()
+        return found
+
+    def _let_others(self):
+        if self.lock is not None:
+            self.lock.give_back()
+            self.lock = None
+
+    def _load(self, sig, target_context):
         data = read(self._name(sig))
         if data is not None:
             with contextlib.suppress(Exception):
@@ -136,11 +159,16 @@ class KernelCache:
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
             if not hasattr(CompileResult, "_rebuild"):
                 guards.missing("CompileResult._rebuild", "each process compiles its kernels anew")
-        compiling(self.function.__name__)
         return None
 
     def save_overload(self, sig, compiled):
         """Keep the compiled kernel, unless it holds addresses of this process."""
+        try:
+            self._save(sig, compiled)
+        finally:
+            self._let_others()
+
+    def _save(self, sig, compiled):
         try:
             if compiled._asdict()["library"].has_dynamic_globals:
                 return

@@ -149,7 +149,7 @@ def frame(padded, X, offset, motion):
 
 
 @serial
-def augment_of_thread(out, X, order, first_row, motion, canvas, threads, thread):
+def augment_of_thread(out, X, order, numbers, motion, canvas, threads, thread):
     """One thread's part of the rows, on its own scratch."""
     state, d = flush_denormals(), motion.height * motion.width
     rows = cut(order.shape[0], 1, threads, thread)
@@ -158,21 +158,21 @@ def augment_of_thread(out, X, order, first_row, motion, canvas, threads, thread)
     for r in range(rows.start, rows.stop):
         prefetch(at(X, order[min(r + 1, rows.stop - 1)] * d), d)
         frame(padded, X, order[r] * d, motion)
-        find_places(where, shares, canvas.grid, motion, key_of(first_row + r, STREAM, motion.seed))
+        find_places(where, shares, canvas.grid, motion, key_of(numbers[r], STREAM, motion.seed))
         fill_image(at(out, r * d), padded, quads, where, shares, corners, motion)
     restore_denormals(state)
 
 
 @parallel_entry
-def augment_rows(out, X, order, first_row, motion, canvas, threads):
+def augment_rows(out, X, order, numbers, motion, canvas, threads):
     """out[r] = row order[r] of X as an image that has moved; both flat, rows of height * width.
 
-    order : int64 (rows,). first_row : the number of row 0 of them among all rows trained on. motion, canvas : the
-        fields of Motion and Canvas, as plain tuples.
+    order : int64 (rows,). numbers : int64 (rows,), theirs among all rows trained on. motion, canvas : the fields of
+        Motion and Canvas, as plain tuples.
     """
     motion, canvas = Motion(*motion), Canvas(*canvas)
     if threads == 1:
-        augment_of_thread(out, X, order, first_row, motion, canvas, threads, np.int64(0))
+        augment_of_thread(out, X, order, numbers, motion, canvas, threads, np.int64(0))
     else:
         for t in prange(threads):
-            augment_of_thread(out, X, order, first_row, motion, canvas, threads, np.int64(t))
+            augment_of_thread(out, X, order, numbers, motion, canvas, threads, np.int64(t))

@@ -10,6 +10,7 @@ from numba import carray
 
 from fastnet.functions import LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, TANH
 from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.step.records import NUMBER
 from fastnet.kernels.vector.pointers import at, panel_width
 
 
@@ -51,16 +52,13 @@ def panel_row(memory, layer, start, r, neuron):
 
 
 @serial
-def drop_neurons(memory, tables, l, rows, rows_before):
-    """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = layer.dropout / 2^32.
-
-    ``rows_before`` : rows trained on before the chunk.
-    """
+def drop_neurons(memory, samples, tables, l, rows):
+    """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = layer.dropout / 2^32."""
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
     threshold = np.uint32(layer.dropout)
     factor, zero = memory.dtype.type(1 / (1 - layer.dropout / 2**32)), memory.dtype.type(0)
     for r in range(rows.start, rows.stop):
-        key = key_of(rows_before + r, l, plan.seed)
+        key = key_of(samples[NUMBER, r], l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
             a = panel_row(memory, layer, layer.a_out, r, neuron)
             for j in range(a.size):
@@ -68,7 +66,7 @@ def drop_neurons(memory, tables, l, rows, rows_before):
 
 
 @serial
-def dropped_derivative(memory, tables, l, rows, rows_before):
+def dropped_derivative(memory, samples, tables, l, rows):
     """delta *= f'(Z) / (1 - p) for the neurons kept, and 0 for the others.
 
     The derivative wants f(Z), and a_out holds f(Z) / (1 - p). Multiplying it back costs a rounding, and is right for
@@ -80,7 +78,7 @@ def dropped_derivative(memory, tables, l, rows, rows_before):
     keep, factor = memory.dtype.type(keep_rate), memory.dtype.type(1 / keep_rate)
     zero, one, slope = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(LEAKY_SLOPE)
     for r in range(rows.start, rows.stop):
-        key = key_of(rows_before + r, l, plan.seed)
+        key = key_of(samples[NUMBER, r], l, plan.seed)
         for neuron in range(0, layer.fan_out, width):
             a = panel_row(memory, layer, layer.a_out, r, neuron)
             delta = panel_row(memory, layer, layer.delta, r, neuron)

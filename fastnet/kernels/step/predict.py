@@ -72,7 +72,7 @@ def prediction_of_thread(results, buffers, batch, tables, n, threads, thread):
         first = thread * most
         rows = Span(first, first + min(most, n - g * most))
         choose(buffers.samples, none, g * most - first, rows, plan.grain)
-        network_forward(buffers, batch, tables, rows, np.int64(0), np.int64(0))
+        network_forward(buffers, batch, tables, rows, np.int64(0))
         if classes.size:
             store_classes(classes, buffers, tables, rows)
         if outputs.size:

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 DENSE, SKIP, LISTS = range(3)  # plan.input: all inputs; those whose flag is not zero; those listed in a CSR matrix
-STORE, UPDATE, SCATTER = range(3)  # a step's action: keep the gradient; update; update W[0] sample by sample
-SAMPLE, PLACE, LABEL = range(3)  # rows of ``samples``: for each row of a chunk its row of X, its own number, its label
+# A step's action: keep the gradient; update; update W[0] sample by sample; update by a gradient that is kept.
+STORE, UPDATE, SCATTER, APPLY = range(4)
+# Rows of ``samples``: for each row of a chunk its row of X, its place, its label, its number among all trained on.
+SAMPLE, PLACE, LABEL, NUMBER = range(4)
 
 
 def _record(*names: str) -> np.dtype:
@@ -97,7 +99,7 @@ class Buffers(NamedTuple):
 
     memory: np.ndarray  # float32 or float64: packed weights, moments, gradient, scratch
     flags: np.ndarray  # uint8: which inputs are nonzero
-    samples: np.ndarray  # int64 (3, chunk_rows): SAMPLE, PLACE and LABEL of each row of a chunk
+    samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk
     lists: np.ndarray  # int32: entries of a CSR matrix by input
 
 
@@ -125,7 +127,6 @@ class Chunk(NamedTuple):
     """Some rows of a batch that go through the network together."""
 
     n: int | np.int64
-    rows_before: int | np.int64  # rows trained on before its first one: dropout is drawn by the number of a row
     scale: float  # the factor that losses and deltas get
     update: bool  # whether the weights move afterwards
     accumulate: bool  # whether the gradient is added to that of earlier chunks

@@ -29,10 +29,10 @@ def keep_z(memory, plan, layer, rows):
 
 
 @serial
-def network_forward(buffers, batch, tables, rows, rows_before, transpose):
+def network_forward(buffers, batch, tables, rows, transpose):
     """All layers for some rows of a chunk; the last layer's Z stays without its activation.
 
-    ``rows_before`` is the chunk's; ``transpose`` says whether the gradient will want transposed flags.
+    ``transpose`` says whether the gradient will want transposed flags.
     """
     plan, layers, memory = tables.plans[0], tables.layers, buffers.memory
     if plan.half:
@@ -44,12 +44,12 @@ def network_forward(buffers, batch, tables, rows, rows_before, transpose):
         if below.z:
             keep_z(memory, plan, below, rows)
         if below.dropout:
-            drop_neurons(memory, tables, l - 1, rows, rows_before)
+            drop_neurons(memory, buffers.samples, tables, l - 1, rows)
         layer_forward(memory, layer.a_out, layer, rows, Span(np.int64(0), layer.fan_in), layer.forward)
 
 
 @serial
-def network_backward(memory, tables, rows, rows_before):
+def network_backward(memory, samples, tables, rows):
     """Deltas of the hidden layers, from the last one down: delta = (delta_next W_next^T) * f'(Z)."""
     layers = tables.layers
     for l in range(tables.plans[0].n_layers - 1, 0, -1):
@@ -65,7 +65,7 @@ def network_backward(memory, tables, rows, rows_before):
                 delta, a = target + rows.start * ld, below.derivative_from + place + rows.start * ld
                 derivative(at(memory, delta), at(memory, a), ld, rows.stop - rows.start, vectors, below.activation)
         if below.dropout:
-            dropped_derivative(memory, tables, l - 1, rows, rows_before)
+            dropped_derivative(memory, samples, tables, l - 1, rows)
 
 
 @serial
@@ -84,7 +84,7 @@ def rows_of_thread(buffers, batch, tables, chunk, threads, thread):
     """Forward, loss and backward for one thread's rows of a chunk."""
     rows = cut(chunk.n, tables.plans[0].grain, threads, thread)
     if rows.start < rows.stop:
-        network_forward(buffers, batch, tables, rows, chunk.rows_before, np.int64(not chunk.scatter))
+        network_forward(buffers, batch, tables, rows, np.int64(not chunk.scatter))
         output_loss(buffers, batch, tables, rows, chunk.scale)
         pack_delta(buffers.memory, tables, rows)
-        network_backward(buffers.memory, tables, rows, chunk.rows_before)
+        network_backward(buffers.memory, buffers.samples, tables, rows)

@@ -15,7 +15,7 @@ from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.first_layer import inputs_of_thread
 from fastnet.kernels.step.gather import choose
 from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
-from fastnet.kernels.step.records import SCATTER, STORE, Batch, Buffers, Chunk, Tables
+from fastnet.kernels.step.records import APPLY, NUMBER, SCATTER, STORE, Batch, Buffers, Chunk, Tables
 from fastnet.kernels.step.rows import rows_of_thread
 from fastnet.kernels.step.units import units_of_thread
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
@@ -42,6 +42,13 @@ def sum_of_squares(memory, tables):
         for j in range(lanes(memory)):
             total += memory[squares_of(memory, tables.plans[0], u) + j]
     return total
+
+
+@inlined
+def number_rows(samples, numbers, start, n):
+    """Note the numbers of the n rows of a chunk among all rows trained on."""
+    for r in range(n):
+        samples[NUMBER, r] = numbers[start + r]
 
 
 @serial
@@ -77,19 +84,19 @@ def run_chunk(buffers, batch, tables, coefficients, chunk):
 
 
 @entry
-def train_steps(losses, buffers, batch, tables, order, coefficients, batch_size, rows_seen, action):
+def train_steps(losses, buffers, batch, tables, order, numbers, coefficients, batch_size, action):
     """One optimisation step for each row of `coefficients`; losses (steps, 2) gets loss and L2 penalty.
 
     buffers, batch, tables : the fields of Buffers, Batch and Tables, as plain tuples: a call with NamedTuples takes
         8 us, with tuples 4.
-    order : int64, rows of X. coefficients : (steps, 2 N_ROW), for weights and for biases; scaled in place where the
-        gradient has a largest norm.
-    rows_seen : rows trained on before. action : STORE leaves the gradient in memory and the weights alone, UPDATE moves
-        them, SCATTER moves those of the first layer sample by sample.
+    order : int64, rows of X. numbers : int64, theirs among all rows trained on, by which dropout is drawn.
+    coefficients : (steps, 2 N_ROW), for weights and for biases; scaled in place where the gradient has a largest norm.
+    action : STORE leaves the gradient in memory and the weights alone, UPDATE moves them, SCATTER moves those of the
+        first layer sample by sample, APPLY moves them by the gradient in memory and takes no rows.
     """
     buffers, batch, tables = Buffers(*buffers), Batch(*batch), Tables(*tables)
     plan, moves, scatters = tables.plans[0], action != STORE, action == SCATTER
-    limited = moves and plan.max_norm > 0
+    limited, applies = moves and plan.max_norm > 0, action == APPLY
     for step in range(coefficients.shape[0]):
         row, loss = coefficients[step], 0.0
         first, stop = step * batch_size, min(order.shape[0], (step + 1) * batch_size)
@@ -98,12 +105,16 @@ def train_steps(losses, buffers, batch, tables, order, coefficients, batch_size,
             n = min(plan.chunk_rows, stop - start)
             update = moves and start + n == stop and not limited
             choose(buffers.samples, order, start, Span(np.int64(0), n), plan.grain)
-            chunk = Chunk(n, rows_seen + start, row[SCALE], update, start > first, scatters)
+            number_rows(buffers.samples, numbers, start, n)
+            chunk = Chunk(n, row[SCALE], update, start > first, scatters)
             loss += run_chunk(buffers, batch, tables, row, chunk)
             start += n
-        if limited:  # the norm wants the whole gradient, so the weights move in a chunk of no rows
+        if limited and applies:  # that gradient's squares are not known yet
+            run_chunk(buffers, batch, tables, row, Chunk(np.int64(0), row[SCALE], not moves, moves, scatters))
+        if limited:
             shorten_step(row, buffers.memory, tables)
-            chunk = Chunk(np.int64(0), rows_seen + start, row[SCALE], moves, start > first, scatters)
+        if limited or applies:  # the whole gradient is known, and the weights move in a chunk of no rows
+            chunk = Chunk(np.int64(0), row[SCALE], moves, start > first or applies, scatters)
             loss += run_chunk(buffers, batch, tables, row, chunk)
         losses[step, 0] = loss
         losses[step, 1] = 0.5 * row[L2] * sum_of_squares(buffers.memory, tables) if moves else 0.0

@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 
 from fastnet.kernels.compile import cache, guards
+from fastnet.kernels.compile.lock import locked
 from fastnet.kernels.vector import activations, blocks, optimizers, softmax, tile, transpose, walk
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
@@ -67,6 +68,18 @@ def is_kept(dtype) -> bool:
     return cache.read(_name(np.dtype(dtype).name)) is not None
 
 
+def _compile_alone(dtype: str, machine: llvm.TargetMachine) -> bytes:
+    """The library as `_compile` gives it, unless another process keeps it meanwhile."""
+    name = _name(dtype)
+    with locked(cache.folder() / f"{name}.lock"):
+        kept = cache.read(name)
+        if kept is None:
+            cache.compiling(f"library {dtype}")
+            kept = _compile(source(dtype), machine)
+            cache.write(name, kept)
+        return kept
+
+
 def load(dtype) -> None:
     """Make the micro-kernels of one dtype known to LLVM; must come before a kernel of that type is called."""
     dtype = np.dtype(dtype).name
@@ -76,11 +89,7 @@ def load(dtype) -> None:
         triple, cpu, features = _target()
         target = llvm.Target.from_triple(triple)
         machine = target.create_target_machine(cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True)
-        kept = cache.read(_name(dtype))
-        if kept is None:
-            cache.compiling(f"library {dtype}")
-            kept = _compile(source(dtype), machine)
-            cache.write(_name(dtype), kept)
+        kept = cache.read(_name(dtype)) or _compile_alone(dtype, machine)
         names, _, code = kept.partition(b"\0")
         empty = llvm.parse_assembly("")
         engine = llvm.create_mcjit_compiler(empty, machine)
