@@ -100,7 +100,7 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
     warnings.warn("fastnet: free-threaded Python is untested; PYTHON_GIL=1 runs it with the lock", stacklevel=2)
 
 # Modules that are part of the interface.
-_ROOMS = ("callbacks", "kernels", "pictures", "schedules", "sklearn")
+_ROOMS = ("callbacks", "distributed", "kernels", "pictures", "schedules", "sklearn")
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.driver.team import ALONE, Team
 from fastnet.metrics import RegressionScore
 from fastnet.network import Evaluation, Network, RegressionEvaluation
 
@@ -12,12 +13,13 @@ from fastnet.network import Evaluation, Network, RegressionEvaluation
 class Backend:
     """Steppers and evaluators for one network.
 
-    name : "numba" or "reference". loss : a code of fastnet.functions. wanted : threads, None chooses.
+    name : "numba" or "reference". loss : a code of fastnet.functions. wanted : threads, None chooses. team : the
+        processes that train and evaluate together, each on some of the rows.
     threads : those that the last stepper runs on.
     """
 
-    def __init__(self, name: str, net: Network, loss: int, wanted: int | None = None):
-        self.net, self.loss, self.wanted = net, loss, wanted
+    def __init__(self, name: str, net: Network, loss: int, wanted: int | None = None, team: Team = ALONE):
+        self.net, self.loss, self.wanted, self.team = net, loss, wanted, team
         self.threads = 1
         self.numba = name == "numba"
         if self.numba:
@@ -39,19 +41,36 @@ class Backend:
     def evaluator(self, X: np.ndarray, y: np.ndarray) -> Callable[[], Evaluation | RegressionEvaluation]:
         """A function that evaluates the network, as it then is, on checked X and y."""
         if self.net.is_regression:
-            outputs, score = self._outputs(X), RegressionScore(y, self.net.sizes[-1], self.loss)
+            outputs, score = self._outputs(X), RegressionScore(y, self.net.sizes[-1], self.loss, self.team.total)
             return lambda: RegressionEvaluation(*score.of(outputs()))
+        own, total = self._own_evaluation(X, y), self.team.total
+
+        def evaluate() -> Evaluation:
+            loss, accuracy = own()
+            if self.team.size == 1:
+                return Evaluation(loss, accuracy)
+            sums = total(np.array([loss * len(X), accuracy * len(X), len(X)]))
+            return Evaluation(float(sums[0] / sums[2]), float(sums[1] / sums[2]))
+
+        return evaluate
+
+    def _own_evaluation(self, X: np.ndarray, y: np.ndarray) -> Callable[[], tuple[float, float]]:
+        """A function that computes loss and accuracy on rows of this process."""
         net = self.net
+        if not len(X):
+            return lambda: (0.0, 0.0)
         if self.numba:
             kept = self._kept(X)
-            return lambda: Evaluation(*kept.evaluate(net.params, y))
-        return lambda: Evaluation(
-            *self.module.evaluate(net.sizes, net.activations, net.params, X, y, self.loss, scale=net.input_scale)
+            return lambda: kept.evaluate(net.params, y)
+        return lambda: self.module.evaluate(
+            net.sizes, net.activations, net.params, X, y, self.loss, scale=net.input_scale
         )
 
     def _outputs(self, X: np.ndarray) -> Callable[[], np.ndarray]:
         """A function that computes the outputs (n, k)."""
         net = self.net
+        if not len(X):
+            return lambda: np.zeros((0, net.sizes[-1]), net.dtype)
         if self.numba:
             kept = self._kept(X)
             return lambda: kept.outputs(net.params)

@@ -41,6 +41,9 @@ class Shield:
             self._holds = False
             self._deliver()
 
+    def meet(self) -> None:
+        """Called between blocks: where several processes train together, the signal of one acts on all here."""
+
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._pending.append((number, frame))
         if len(self._pending) > 1 or not self._holds:

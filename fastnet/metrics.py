@@ -1,6 +1,6 @@
 """Measures of classification, from labels, and of regression. The truth comes first everywhere, predictions second."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,24 +100,28 @@ class RegressionScore:
     """Loss, R squared and root mean squared error of outputs (n, k) against one truth.
 
     targets : (n, k) floats, or labels int64 (n,) that stand for one-hot rows. loss : MSE or POISSON of functions.
+    total : the sum of float64 arrays over all processes that have some of the rows; None where this one has them all.
     """
 
-    def __init__(self, targets: np.ndarray, k: int, loss: int):
-        self.targets, self.k, self.loss, n = targets, k, loss, len(targets)
-        mean = sum((T.sum(axis=0) for _, T in self._blocks()), np.zeros(k)) / n
-        self.spread = sum((np.square(T - mean).sum(axis=0) for _, T in self._blocks()), np.zeros(k))
+    def __init__(self, targets: np.ndarray, k: int, loss: int, total: Callable[[np.ndarray], np.ndarray] | None = None):
+        self.targets, self.k, self.loss, self.total = targets, k, loss, total or (lambda sums: sums)
+        n = self.n = int(self.total(np.array([float(len(targets))]))[0])
+        mean = self.total(sum((T.sum(axis=0) for _, T in self._blocks()), np.zeros(k))) / n
+        self.spread = self.total(sum((np.square(T - mean).sum(axis=0) for _, T in self._blocks()), np.zeros(k)))
         self.spread[self.spread <= n * np.square(1e-14 * mean)] = 0  # constant, but for the rounding of its mean
 
     def of(self, outputs: np.ndarray) -> tuple[float, float, float]:
         """(loss, r2, rmse) of the outputs (n, k); r2 of a single row is nan."""
-        n, error, deviance = len(outputs), np.zeros(self.k), 0.0
+        n, error, deviance = self.n, np.zeros(self.k), 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for rows, T in self._blocks():
                 A = outputs[rows].astype(np.float64)
                 error += np.square(A - T).sum(axis=0)
                 if self.loss == POISSON:
                     deviance += float((A - T * np.log(np.maximum(A, np.finfo(A.dtype).tiny))).sum())
-            loss = deviance / n if self.loss == POISSON else float(error.sum()) / (2 * n)
+            *errors, deviance = self.total(np.array([*error, deviance]))
+            error = np.array(errors)
+            loss = float(deviance) / n if self.loss == POISSON else float(error.sum()) / (2 * n)
             r2 = r_squared(error, self.spread) if n > 1 else np.nan
             return loss, r2, float(np.sqrt(error.sum() / (n * self.k)))
 

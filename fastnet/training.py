@@ -11,7 +11,8 @@ from fastnet.callbacks import Callback
 from fastnet.checkpoints import Checkpoint, describing, prepare, read_newest
 from fastnet.driver.recording import decoded, network_of, schedule_of
 from fastnet.driver.run import SETTINGS, Run, settled
-from fastnet.driver.state import reopen
+from fastnet.driver.state import Arrays, reopen
+from fastnet.driver.team import ALONE, Team
 from fastnet.errors import whole
 from fastnet.hints import hinted
 from fastnet.history import Epoch, History
@@ -53,6 +54,7 @@ def train(
     sample_weight: Any = None,
     augment: Augment | str | None = None,
     checkpoint: Checkpoint | str | os.PathLike | None = None,
+    distributed: Team | None = None,
 ) -> History:
     """Train ``net`` in place on X (n, d) and y, labels (n,) or targets (n, k); of a regression with one output (n,).
 
@@ -78,24 +80,27 @@ def train(
     augment : images are shifted and rotated at random each time that they are trained on: a fastnet.Augment, or
         a text like "shift=2,rotate=10".
     checkpoint : a Checkpoint, where and how often to keep the state of the run for `fastnet.resume`; or its folder.
+    distributed : None, or fastnet.distributed.mpi(), with which the processes that mpiexec started train one network
+        together, each on a share of every batch; batch_size is that of all together.
 
     Raises ValueError or TypeError on bad arguments, OSError where no checkpoint can be written, and NonFiniteLossError
     when the run diverges; the network is then as it was after its last finite epoch. After Ctrl-C it holds the weights
     reached. Warns with DivergenceWarning of a run that ended finite but diverged, and with UserWarning of an X in units
     that look wrong.
     """
-    given = locals()
-    run = Run(
-        net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
-        threads=threads, callbacks=callbacks, progress=progress,
-    )  # fmt: skip
-    if isinstance(checkpoint, str | os.PathLike):
-        checkpoint = Checkpoint(checkpoint)
-    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        raise TypeError(f"checkpoint must be a fastnet.Checkpoint or a folder, got {checkpoint!r}")
-    if checkpoint is not None:
-        prepare(checkpoint.folder)
-    return run.train(seed, checkpoint)
+    given, team = locals(), _team(distributed)
+    with team.together():
+        run = Run(
+            net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
+            threads=threads, callbacks=callbacks, progress=progress, team=team,
+        )  # fmt: skip
+        if isinstance(checkpoint, str | os.PathLike):
+            checkpoint = Checkpoint(checkpoint)
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+            raise TypeError(f"checkpoint must be a fastnet.Checkpoint or a folder, got {checkpoint!r}")
+        if checkpoint is not None and team.rank == 0:
+            prepare(checkpoint.folder)
+        return run.train(seed, checkpoint)
 
 
 def resume(
@@ -112,6 +117,7 @@ def resume(
     callbacks: Callback | Callable[[Network, Epoch], Any] | Iterable[Any] = (),
     progress: Any = False,
     checkpoint: Checkpoint | None = None,
+    distributed: Team | None = None,
 ) -> tuple[Network, History]:
     """Go on with a run from its newest checkpoint, to the bits that it would have ended with.
 
@@ -120,30 +126,49 @@ def resume(
         run. schedule : needed where it is a function, which no file holds. threads, callbacks, progress : as for
         `fastnet.train`; callbacks that a signal interrupted are called again.
     checkpoint : where and how often to keep the state from now on; None is as before.
+    distributed : as for `fastnet.train`. With as many processes as before the bits are the same, with others they
+        differ by rounding.
 
     Returns the network and the History of the whole run. Raises DataError where there is no good checkpoint, where it
     is of a later version, and on other data. Warns of damaged checkpoints, and goes on from the one before.
     """
-    if checkpoint is not None and not _same_folder(checkpoint.folder, folder):
-        prepare(checkpoint.folder)
-    more = whole("more_epochs", more_epochs) if more_epochs else 0
-    values, arrays = read_newest(folder)
-    with describing(folder):
-        net, settings = network_of(values, arrays), decoded(values["settings"])
-        settings = {name: settings[name] for name in SETTINGS}
-        settings["epochs"] += more
-        if more:
-            reopen(values["state"])
-    settings |= {"schedule": schedule_of(settings, schedule), "time_limit": time_limit}
-    with describing(folder):
-        settled(net, settings, np.shape(X)[1:], validation is not None)
-    run = Run(
-        net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads, callbacks=callbacks,
-        progress=progress,
-    )  # fmt: skip
-    if checkpoint is None:
-        checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
-    return net, run.train(None, checkpoint, (values, arrays), is_longer=more > 0)
+    team = _team(distributed)
+    with team.together():
+        if team.rank == 0 and checkpoint is not None and not _same_folder(checkpoint.folder, folder):
+            prepare(checkpoint.folder)
+        more = whole("more_epochs", more_epochs) if more_epochs else 0
+        values, arrays = _newest(folder, team)
+        with describing(folder):
+            net, settings = network_of(values, arrays), decoded(values["settings"])
+            settings = {name: settings[name] for name in SETTINGS}
+            settings["epochs"] += more
+            if more:
+                reopen(values["state"])
+        settings |= {"schedule": schedule_of(settings, schedule), "time_limit": time_limit}
+        with describing(folder):
+            settled(net, settings, np.shape(X)[1:], validation is not None)
+        run = Run(
+            net, X, y, settings, validation=validation, sample_weight=sample_weight, threads=threads,
+            callbacks=callbacks, progress=progress, team=team,
+        )  # fmt: skip
+        if checkpoint is None:
+            checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
+        return net, run.train(None, checkpoint, (values, arrays), is_longer=more > 0)
+
+
+def _team(distributed: Any) -> Team:
+    if distributed is not None and not isinstance(distributed, Team):
+        raise TypeError(f"distributed must be fastnet.distributed.mpi() or None, got {distributed!r}")
+    return distributed or ALONE
+
+
+def _newest(folder: str | os.PathLike, team: Team) -> tuple[dict[str, Any], Arrays]:
+    """The newest checkpoint, which rank 0 reads for all."""
+    values, arrays = team.same(read_newest(folder) if team.rank == 0 else ({}, {}))
+    was = values.get("sync_every", 1)
+    if was != team.sync_every:
+        raise ValueError(f"sync_every must stay what it was in this run, {was}, got {team.sync_every}")
+    return values, arrays
 
 
 def _same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:

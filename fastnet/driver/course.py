@@ -14,6 +14,7 @@ from fastnet.driver.batches import Batches
 from fastnet.driver.loop import ENDS, Guide, Loop
 from fastnet.driver.state import state_of
 from fastnet.driver.steering import Steering
+from fastnet.driver.team import ALONE, Team
 from fastnet.errors import NonFiniteLossError
 from fastnet.history import Epoch, History, Step
 from fastnet.network import Evaluation, Network, RegressionEvaluation
@@ -38,10 +39,11 @@ class Course(Guide):
         evaluators: dict[str, Evaluate],
         progress: Any,
         keeper: Keeper | None = None,
+        team: Team = ALONE,
     ):
         self.net, self.stepper, self.batches, self.steering = net, stepper, batches, steering
-        self.rng, self.evaluators, self.progress, self.keeper = rng, evaluators, progress, keeper
-        self.loop = Loop(stepper, batches, self)
+        self.rng, self.evaluators, self.progress, self.keeper, self.team = rng, evaluators, progress, keeper, team
+        self.loop = Loop(stepper, batches, self, team)
         self.history, self.watch = History(), Watch()
         self.before, self.rng_state = 0, rng.bit_generator.state  # steps and state at the beginning of the epoch
         self.length = Length(batches.steps, batches.steps * steering.epochs)
@@ -51,6 +53,8 @@ class Course(Guide):
         self.best: np.ndarray | None = None
         self.owed: str | None = None  # callbacks are to be called for "steps" or an "epoch" that are done
         self.step_callbacks = [call for call in steering.callbacks if getattr(call, "every", None) is not None]
+        self.is_called = team.same(bool(steering.callbacks))
+        self.turns = team.same([call.every for call in self.step_callbacks])
         self.shows_steps = hasattr(progress, "steps")
 
     def run(self, keeps_first: bool = False) -> History:
@@ -110,7 +114,7 @@ class Course(Guide):
         return self.owed == "steps"
 
     def steps_ahead(self) -> int:
-        return min((call.every - self.done % call.every for call in self.step_callbacks), default=len(self.lr))
+        return min((every - self.done % every for every in self.turns), default=len(self.lr))
 
     def steps_taken(self, losses: np.ndarray, first: int) -> bool:
         finite = np.isfinite(losses[first:].sum(axis=1))
@@ -119,13 +123,13 @@ class Course(Guide):
         if self.shows_steps:
             rows = int(self.batches.counts[: len(losses)].sum())
             self.progress.steps(self.epoch, rows, self.batches.n, self.batches.mean(losses.sum(axis=1)))
-        if self.step_callbacks:
+        if self.turns:
             self._call_within(losses)
         self.owed = None
-        if self.history.stopped is None and time.monotonic() >= self.deadline:
+        if self.history.stopped is None and self.team.same(time.monotonic() >= self.deadline):
             self._save_within()  # as it would be without a limit: who goes on with the run goes on within this epoch
             self.history.stopped = "time_limit"
-        elif self.keeper is not None and self.keeper.is_due():
+        elif self.team.same(self.keeper is not None and self.keeper.is_due()):
             self._save_within()
         return self.history.stopped is not None
 
@@ -133,6 +137,7 @@ class Course(Guide):
         self.stepper.store()
         if not np.isfinite(self.net.params).all():
             self._fail(len(losses) - 1)
+        self.team.check_same("weights", self.net.params)
         figures = {name: value for rows in self.evaluators for name, value in self._figures(rows).items()}
         mean, lr = self.batches.mean(losses.sum(axis=1)), float(self.lr[len(losses) - 1])
         rows = int(self.batches.counts[: len(losses)].sum())
@@ -188,7 +193,7 @@ class Course(Guide):
     def _call_within(self, losses: np.ndarray) -> None:
         """Call the callbacks whose turn it is between steps."""
         due = [callback for callback in self.step_callbacks if self.done % callback.every == 0]
-        if not due:
+        if not any(self.done % every == 0 for every in self.turns):
             return
         self.stepper.store()
         lr, sums = float(self.lr[len(losses) - 1]), losses.sum(axis=1)
@@ -200,17 +205,18 @@ class Course(Guide):
 
     def _call(self, call: Callable[[Any], Any], callbacks: Any) -> None:
         """Call them all, let the kernels see changed weights, and stop the run if one wants that."""
-        if not callbacks:
+        if not self.is_called:
             return
         before = self.net.params.copy()
         answers = [call(callback) for callback in callbacks]
         with self.loop.shield:  # weights that changed are not taken while the callbacks are still owed
-            if not np.array_equal(before, self.net.params):
+            if self.team.same(not np.array_equal(before, self.net.params)):
+                self.net.params[:] = self.team.same(self.net.params)
                 self.stepper.load()
                 if np.isfinite(self.net.params).all():
                     self.finite[:] = self.net.params
             self.owed = None
-            if any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers):
+            if self.team.same(any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)):
                 self.history.stopped = self.history.stopped or "callback"
 
     def _save_within(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnet.calls import SECONDS_PER_CALL
 from fastnet.driver.batches import Batches
-from fastnet.interrupts import Shield
+from fastnet.driver.team import ALONE, Team
 
 
 class Guide(ABC):
@@ -51,16 +51,16 @@ ENDS = (KeyboardInterrupt, SystemExit, OSError)
 
 
 class Loop:
-    """Epochs of steps.
+    """Epochs of steps. All processes of a team go through them side by side.
 
     Attributes: step, how many of the epoch's steps are taken; losses (steps, 2), theirs first; seconds they took. Who
     goes on with an epoch sets them before `run`. shield holds back signals while they change.
     """
 
-    def __init__(self, stepper: Any, batches: Batches, guide: Guide):
-        self.stepper, self.batches, self.guide = stepper, batches, guide
+    def __init__(self, stepper: Any, batches: Batches, guide: Guide, team: Team = ALONE):
+        self.stepper, self.batches, self.guide, self.team = stepper, batches, guide, team
         self.losses, self.step, self.seconds = np.empty((batches.steps, 2)), 0, 0.0
-        self.group, self.shield = 1, Shield()
+        self.group, self.shield = 1, team.shield()
 
     def run(self, epochs: int) -> bool:
         """Train ``epochs`` epochs at most; returns whether the guide ended the run.
@@ -92,16 +92,22 @@ class Loop:
             return True
         while self.step < len(coefficients):
             first, start = self.step, time.perf_counter()
-            end = min(len(coefficients), first + min(self.group, self.guide.steps_ahead()))
+            end = min(len(coefficients), first + self._steps_at_once())
             with self.shield:
                 self.losses[first:end] = self.stepper.run(order[first * size : end * size], coefficients[first:end])
-                seconds = time.perf_counter() - start
+                seconds = self.team.same(time.perf_counter() - start)
                 self.step, self.seconds = end, self.seconds + seconds
                 self.guide.advance(end - first)
+            self.shield.meet()
             self._resize_group(end - first, seconds)
             if self.guide.steps_taken(self.losses[:end], first):
                 return True
         return False
+
+    def _steps_at_once(self) -> int:
+        """How many steps to take before anybody looks: all processes must have the same weights then."""
+        together = self.team.sync_every
+        return max(together, min(self.group, self.guide.steps_ahead()) // together * together)
 
     def _resize_group(self, steps: int, seconds: float) -> None:
         """Aim at SECONDS_PER_CALL, growing eightfold at most: the first call may include compilation."""

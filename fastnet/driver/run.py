@@ -19,8 +19,10 @@ from fastnet.driver.batches import Batches
 from fastnet.driver.course import Course
 from fastnet.driver.fingerprint import fingerprint
 from fastnet.driver.recording import encoded
+from fastnet.driver.shares import own_rows, sampled
 from fastnet.driver.state import Arrays, restore
 from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
+from fastnet.driver.team import ALONE, Share, Team
 from fastnet.driver.weights import class_weights, row_weights
 from fastnet.errors import DataError, DivergenceWarning, one_of, warn, whole
 from fastnet.history import History
@@ -55,31 +57,60 @@ class Run:
     """One run, new or gone on with.
 
     settings : those of `fastnet.train` that decide on the result, by its names. The other arguments are its arguments.
+    team : the processes that take part. Rank 0 alone prints, calls callbacks and keeps checkpoints.
     """
 
     def __init__(
         self, net: Network, X: Any, y: Any, settings: dict[str, Any], *, validation: Any, sample_weight: Any,
-        threads: Any, callbacks: Any, progress: Any,
+        threads: Any, callbacks: Any, progress: Any, team: Team = ALONE,
     ):  # fmt: skip
-        self.net, self.progress = net, progress
+        self.net, self.team = net, team
+        self.progress: Any = progress if team.rank == 0 else False
+        callbacks = callbacks if team.rank == 0 else ()
         self.loss, self.steering, self.task = settled(net, settings, np.shape(X)[1:], validation is not None, callbacks)
         self.threads = None if threads is None else whole("threads", threads)
         self.settings = settings | {name: self.task[name] for name in ("dropout", "augment")}
+        self._agree()
         self._take(X, y, validation, sample_weight)
-        self.batches = Batches(len(self.X), int(settings["batch_size"]), self.weight)
-        if progress is True:
-            epochs, rows = self.steering.epochs, len(self.X)
+        self.batches = Batches(self.share.total, int(settings["batch_size"]), self.weight)
+        if self.progress is True:
+            epochs, rows = self.steering.epochs, self.share.total
             self.progress = progress_of(net, epochs, rows, backend=settings["backend"], threads=threads)
 
     def _take(self, X: Any, y: Any, validation: Any, sample_weight: Any) -> None:
-        """Check the data."""
+        """Check the data, and of them take the rows of this process."""
         net = self.net
-        given = check_rows(X, width=net.sizes[0])
-        self.X = net.check_inputs(given)
+        X, y, self.share = own_rows(self.team, check_rows(X, width=net.sizes[0]), y)
+        if len(X) == 0:
+            raise ValueError(f"X must have a row for each of {self.team.size} processes, got {self.share.total}")
+        self.X = net.check_inputs(X)
         self.y = net.check_targets(y, len(self.X), self.loss)
-        self.weight = row_weights(self.y, net.sizes[-1], self.settings["class_weight"], sample_weight, net.dtype)
-        net.note_training_inputs(given)
-        self.held_out = None if validation is None else _held_out(net, validation, self.loss)
+        self.weight = self._weights(sample_weight)
+        net.note_training_inputs(X)
+        self.held_out, self.held_out_share = None, Share(0, 0, 0)
+        if validation is not None:
+            *self.held_out, self.held_out_share = _held_out(net, validation, self.loss, self.team)
+
+    def _agree(self) -> None:
+        """See to it that all processes begin the same run, with the weights of rank 0."""
+        if self.team.size == 1:
+            return
+        if self.settings["backend"] != "numba":
+            raise ValueError(f"distributed needs backend='numba', got {self.settings['backend']!r}")
+        if self.team.sync_every > 1 and self.team.same(any(hasattr(call, "every") for call in self.steering.callbacks)):
+            raise ValueError("callbacks with every= see weights between steps, which sync_every keeps apart")
+        self.team.check_same("network", self.net.description())
+        self.team.check_same("settings", encoded(self.settings))
+        self.net.params[:] = self.team.same(self.net.params)
+
+    def _weights(self, sample_weight: Any) -> np.ndarray | None:
+        """What the rows of all processes count, (n,), or None."""
+        class_weight, y = self.settings["class_weight"], self.y
+        if class_weight is not None or sample_weight is not None:
+            y = np.concatenate(self.team.gather(y))
+        if sample_weight is not None and self.team.shares_rows:
+            sample_weight = np.concatenate(self.team.gather(np.asarray(sample_weight)))
+        return row_weights(y, self.net.sizes[-1], class_weight, sample_weight, self.net.dtype)
 
     def train(
         self,
@@ -94,12 +125,12 @@ class Run:
         """
         values = None if state is None else state[0]
         with _reported_compilation(self.progress, self.settings["backend"]):
-            compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads)
+            compute = Backend(self.settings["backend"], self.net, f.LOSSES[self.loss], self.threads, self.team)
             if values is not None:
                 with describing("the checkpoint"):
                     rng, self.task["seed"] = _generator(values["state"]["random"]), values["task_seed"]
             else:
-                rng = np.random.default_rng(seed)
+                rng = self.team.same(np.random.default_rng(seed))
             if values is None and (self.task["augment"] or np.any(self.task["dropout"])):
                 self.task["seed"] = int(rng.integers(2**31))
             keeper = self._keeper(checkpoint, values)
@@ -120,10 +151,13 @@ class Run:
         """What writes checkpoints; ``values`` are those of the checkpoint that the run goes on from."""
         if checkpoint is None and values is None:
             return None
-        data = fingerprint(self.X, self.y, self.weight, *(self.held_out or (None, None)))
-        if values is not None and values["data"] != data:
+        data, rows = self._fingerprints()
+        if values is not None and (data if data and values["data"] else rows) not in (
+            values["data"],
+            values.get("rows"),
+        ):
             raise DataError("these are other data than the run was trained on: pass the same X, y and validation")
-        if checkpoint is None:
+        if checkpoint is None or self.team.rank > 0:
             return None
         run = {
             "network": self.net.description(),
@@ -131,27 +165,49 @@ class Run:
             "settings": encoded(self.settings),
             "task_seed": self.task.get("seed", 0),
             "data": data,
+            "rows": rows,
+            "ranks": self.team.size,
+            "sync_every": self.team.sync_every,
             "about": checkpoint.about,
         }
         return Keeper(checkpoint, run)
 
+    @property
+    def _own_weight(self) -> np.ndarray | None:
+        """What the rows of this process count."""
+        return None if self.weight is None else self.weight[self.share.start : self.share.stop]
+
+    def _fingerprints(self) -> tuple[str, str]:
+        """Of all the data, which a process has that trains alone, else ""; and of some rows, whoever has them."""
+        X, y, rows = self.X, self.y, [str(self.weight is not None and fingerprint(self.weight))]
+        rows += [sampled(self.team, self.share, X, y)]
+        if self.held_out is not None:
+            rows += [sampled(self.team, self.held_out_share, *self.held_out)]
+        alone = self.team.size == 1 and not self.team.shares_rows
+        data = fingerprint(X, y, self.weight, *(self.held_out or (None, None))) if alone else ""
+        return data, " ".join(rows)
+
     def _course(self, compute: Backend, rng: np.random.Generator, keeper: Keeper | None) -> Course:
-        stepper = compute.stepper(self.X, self.y, batch_size=self.batches.size, weight=self.weight, **self.task)
+        size = -(-self.batches.size // self.team.size)
+        stepper = compute.stepper(self.X, self.y, batch_size=size, weight=self._own_weight, **self.task)
         evaluators = {} if self.held_out is None else {"val": compute.evaluator(*self.held_out)}
         if self.settings["evaluate_train"]:
             evaluators["train"] = compute.evaluator(self.X, self.y)
         if self.progress:
             self.progress.begin()
         stepper.run(np.arange(0), np.zeros((0, f.N_COEFFICIENTS)))  # compiles, before the clock starts
-        return Course(self.net, stepper, self.batches, self.steering, rng, evaluators, self.progress, keeper)
+        stepper = self.team.stepper(stepper, self.share, self.batches)
+        return Course(self.net, stepper, self.batches, self.steering, rng, evaluators, self.progress, keeper, self.team)
 
     def _judge(self, course: Course) -> None:
         """Tell of a run that diverged or went nowhere."""
         classes, smoothing = self.net.sizes[-1], self.task["smoothing"]
-        verdict = course.watch.verdict(self.y, f.LOSSES[self.loss], classes, self.weight, smoothing)
+        verdict = course.watch.verdict(self.y, f.LOSSES[self.loss], classes, self._own_weight, smoothing)
+        verdict = self.team.same(verdict)
         if verdict:
             text, course.history.diverged = verdict
-            warn(text, DivergenceWarning if course.history.diverged else UserWarning)
+            if self.team.rank == 0:
+                warn(text, DivergenceWarning if course.history.diverged else UserWarning)
 
 
 STEERING = (
@@ -198,14 +254,20 @@ def _augment(augment: Any, shape: tuple[int, ...], width: int) -> Augment | None
     return found
 
 
-def _held_out(net: Network, validation: Any, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """The validation rows and their targets."""
+def _held_out(net: Network, validation: Any, loss: str, team: Team) -> tuple[np.ndarray, np.ndarray, Share]:
+    """The validation rows of this process, their targets, and which of all they are."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         got = f"{len(validation)} items" if isinstance(validation, tuple | list) else reprlib.repr(validation)
         got = " ".join(got.split())
         raise TypeError(f"validation must be a pair (X, y) of rows to evaluate on, got {got}: split the rows first")
-    X = net.check_inputs(validation[0], "validation[0]")
-    return X, net.check_targets(validation[1], len(X), loss, "validation[1]")
+    X = validation[0]
+    if not team.shares_rows or len(X):
+        X = check_rows(X, width=net.sizes[0], name="validation[0]")
+    X, y, share = own_rows(team, X, validation[1], "validation[0]")
+    if len(X) == 0 and share.total > 0:  # others have them
+        return np.zeros((0, net.sizes[0]), net.dtype), np.zeros(0, np.int64), share
+    X = net.check_inputs(X, "validation[0]")
+    return X, net.check_targets(y, len(X), loss, "validation[1]"), share
 
 
 @contextlib.contextmanager

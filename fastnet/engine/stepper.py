@@ -95,7 +95,7 @@ class Stepper:
 
     @property
     def kept_gradient(self) -> np.ndarray:
-        """The gradient of `add_up`, as the kernels lay it out, and room for NOTES numbers behind it; `move` reads it."""
+        """The gradient of `add_up`, which `move` reads, as kernels lay it out; behind it room for NOTES numbers."""
         self._keep_gradient()
         return self.workspace.kept_gradient
 

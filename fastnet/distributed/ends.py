@@ -1,0 +1,84 @@
+"""An error in one process ends the job: the others would wait for it for ever."""
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from fastnet.errors import UsageError
+
+WAIT = 2.0  # seconds for the others to fail in the same way, on arguments that all were given
+APART = 0.2  # seconds from one rank's end to the next one's: one of them is to tell
+LAST = 2.0  # seconds for MPI to end the job, before this process just leaves
+# What a user did or met, told in a line; of anything else the traceback is of use.
+PLAIN = (UsageError, ValueError, TypeError, OSError, MemoryError, ImportError, ArithmeticError, KeyboardInterrupt)
+
+
+class Ends:
+    """How a process leaves a block that all were to leave together. names : of the processes, by rank."""
+
+    def __init__(self, MPI: Any, names: Sequence[str]):
+        self.comm, self.names = MPI.COMM_WORLD.Dup(), names
+
+    def leave(self, error: BaseException, agreed: bool) -> None:
+        """Return if all processes fail; otherwise tell of the error and end the whole job.
+
+        agreed : it is known that they do, so there is no hurry.
+        """
+        if not self._all_fail(None if agreed else WAIT + APART * self.comm.rank):
+            self.abort(error)
+
+    def watch(self) -> None:
+        """End the job on errors that nobody catches, wherever they come from. Rank 0 tells what all meet."""
+        before = sys.excepthook
+
+        def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+            fail = self._all_fail(WAIT + APART * self.comm.rank)
+            if not fail or self.comm.rank == 0:
+                before(kind, error, trace)
+            if not fail:
+                self.abort(error)
+
+        sys.excepthook = uncaught
+
+    def _all_fail(self, seconds: float | None) -> bool:
+        """Whether all processes get here within so many seconds; None waits for them."""
+        request, start = self.comm.Ibarrier(), time.monotonic()
+        while not request.Test():
+            if seconds is not None and time.monotonic() - start > seconds:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def abort(self, error: BaseException) -> None:
+        """End the job, and say why."""
+        end_job(self.comm, f"{self.names[self.comm.rank]}: {describe(error)}", code_of(error))
+
+
+def end_job(comm: Any, message: str, code: int = 1) -> None:
+    """Print a message and end all processes."""
+    print(f"fastnet: {message}; all processes end", file=sys.__stderr__, flush=True)
+    # Should MPI itself be stuck.
+    timer = threading.Timer(LAST, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+    comm.Abort(code)
+
+
+def describe(error: BaseException) -> str:
+    """An error in a line; after its traceback, if it is of an unexpected kind."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, (*PLAIN, SystemExit)):
+        return "".join(traceback.format_exception(error)) + f"{type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of a process that ends with this error."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code or 1
+    return 130 if isinstance(error, KeyboardInterrupt) else 1

@@ -1,0 +1,168 @@
+"""The processes that mpiexec started, as a team."""
+
+import contextlib
+import os
+import platform
+import socket
+import sys
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import fastnet
+from fastnet.distributed.ends import Ends
+from fastnet.distributed.pulse import Pulse
+from fastnet.distributed.signals import SharedShield
+from fastnet.driver.batches import Batches
+from fastnet.driver.team import Share, Team, Value
+from fastnet.errors import number, whole
+
+
+class MPITeam(Team):
+    """See `mpi`."""
+
+    def __init__(self, shards: bool, sync_every: int, silence: float):
+        MPI = _load()
+        self.shares_rows, self.sync_every = shards, sync_every
+        self.comm = MPI.COMM_WORLD.Dup()
+        self.rank, self.size = self.comm.rank, self.comm.size
+        self.names = self.comm.allgather(f"rank {self.rank} of {self.size} on {socket.gethostname()}")
+        self._pulse, self._ends = Pulse(MPI, self.names, silence), Ends(MPI, self.names)
+        self._depth = 0
+        if self.size > 1:
+            self._ends.watch()
+        self._share_cores(MPI)
+        self.check_same("fastnet", fastnet.__version__)
+        self.check_same("Python", platform.python_version())
+        self.check_same("NumPy", np.__version__)
+        self._check_vectors()
+
+    def _share_cores(self, MPI: Any) -> None:
+        """Let the processes on one machine choose no more threads together than it has cores for them."""
+        here = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        cores = set().union(*here.allgather(_cores()))
+        self.threads = max(1, len(cores) // here.size)
+        here.Free()
+        if "numba" not in sys.modules:
+            os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
+        from fastnet.engine.threads import take_at_most
+
+        take_at_most(self.threads)
+
+    def _check_vectors(self) -> None:
+        from fastnet.kernels.compile.target import VECTOR_BYTES
+
+        self.check_same("vectors (FASTNET_LANES=8 gives all the same)", f"{8 * VECTOR_BYTES} bits")
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """A block that all leave in the same way: where one fails alone, it ends the whole job, within seconds.
+
+        A process that does not answer for ``silence`` seconds ends it as well.
+        """
+        if self._depth:
+            yield
+            return
+        self._depth, self._pulse.agreed = 1, False
+        try:
+            with self._pulse.beating():
+                try:
+                    yield
+                except BaseException as error:
+                    self._ends.leave(error, agreed=self._pulse.agreed)
+                    raise
+                self.comm.Barrier()
+        finally:
+            self._depth = 0
+
+    def same(self, value: Value) -> Value:
+        """The value that rank 0 has; small, or an array."""
+        return self.comm.bcast(value)
+
+    def gather(self, value: Value) -> list[Value]:
+        """The values of all, by rank."""
+        return self.comm.allgather(value)
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """The sum of float64 arrays of one shape, over all."""
+        sums = np.empty(values.shape)
+        self.comm.Allreduce(np.ascontiguousarray(values, np.float64), sums)
+        return sums
+
+    def share(self, n: int) -> Share:
+        """Which rows are this process's: n is the number of its own where ``shares_rows``, else of all."""
+        if not self.shares_rows:
+            return Share(n * self.rank // self.size, n * (self.rank + 1) // self.size, n)
+        ends = np.cumsum(self.gather(n))
+        return Share(int(ends[self.rank]) - n, int(ends[self.rank]), int(ends[-1]))
+
+    def shield(self) -> SharedShield:
+        """What holds signals back until all processes are between the same two steps."""
+        return SharedShield(self)
+
+    def stepper(self, stepper: Any, share: Share, batches: Batches) -> Any:
+        """One that takes the steps of all, around one that takes those of this process."""
+        from fastnet.distributed.steps import AveragedSteps, SummedSteps
+
+        if self.sync_every > 1:
+            return AveragedSteps(stepper, share, batches, self.comm, self.sync_every)
+        return SummedSteps(stepper, share, batches, self.comm)
+
+    def check_same(self, what: str, value: Any) -> None:
+        """Raise RuntimeError on all where not all have an equal value; of an array its bytes are compared."""
+        told = zlib.crc32(value) if isinstance(value, np.ndarray) else value
+        values = self.gather(told)
+        other = next((rank for rank, one in enumerate(values) if one != values[0]), None)
+        if other is not None:
+            one, first = (f"{shown!r:.60}" for shown in (values[other], values[0]))
+            raise RuntimeError(
+                f"{what} must be the same in all processes: {self.names[other]} has {one}, rank 0 {first}"
+            )
+
+    def all_leave(self) -> None:
+        """Note that all processes raise now: none of them is alone in it."""
+        self._pulse.agreed = True
+
+    def __repr__(self) -> str:
+        return f"MPITeam(rank {self.rank} of {self.size})"
+
+
+def mpi(*, shards: bool = False, sync_every: int = 1, silence: float = 8.0) -> MPITeam:
+    """The processes that mpiexec (or srun, or another launcher of MPI) started, for `fastnet.train` and resume.
+
+    All of them call the same functions with the same arguments. Rank 0 prints, calls callbacks and writes checkpoints,
+    and its first weights are those of all. A process that was started alone trains alone.
+
+    shards : X and y are this process's rows, which together, in the order of the ranks, are the data set. Otherwise all
+        processes pass all of X, a mapped file say, and each reads its share.
+    sync_every : 1 sums gradients in every step, which computes what one process would, but for rounding. K > 1 is
+        local SGD (Stich, 2019), another algorithm: processes take K steps of their own, then average the weights.
+    silence : seconds after which a process that does not answer ends the job.
+
+    Raises ImportError where the extra `mpi` is missing, RuntimeError where versions or vectors of the processes differ.
+    """
+    return MPITeam(bool(shards), whole("sync_every", sync_every), number("silence", silence, 0, above=True))
+
+
+def _load() -> Any:
+    """mpi4py's MPI, or an ImportError that says what to install."""
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # a RuntimeError where there is no libmpi
+        raise ImportError(
+            f"training by many processes needs MPI: pip install 'fastnet[mpi]' ({_first(error)})"
+        ) from None
+    return MPI
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _cores() -> set[int]:
+    """The numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return set(os.sched_getaffinity(0))
+    return set(range(os.cpu_count() or 1))

@@ -1,0 +1,40 @@
+"""The rows of one process among those of a team, and a check that all mean the same rows."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from fastnet.driver.fingerprint import fingerprint
+from fastnet.driver.team import Share, Team
+
+SAMPLE = 4096  # rows that are looked at
+
+
+def own_rows(team: Team, X: Any, y: Any, name: str = "X") -> tuple[Any, Any, Share]:
+    """(X, y, Share) of this process. Raises ValueError where not all processes of a team gave the same rows."""
+    if team.shares_rows or team.size == 1:
+        return X, y, team.share(len(X))
+    team.check_same(f"{name} and its targets", _sample_of(X, y))
+    share = team.share(len(X))
+    return _cut(X, share), _cut(y, share), share
+
+
+def sampled(team: Team, share: Share, *arrays: np.ndarray) -> str:
+    """SHA-256 of some rows of arrays that lie in shares: the same whoever has which of them."""
+    chosen = np.unique(np.linspace(0, share.total - 1, min(share.total, SAMPLE)).astype(np.int64))
+    own = chosen[(chosen >= share.start) & (chosen < share.stop)] - share.start
+    sums = b"".join(hashlib.sha256(b"".join(array[row].tobytes() for array in arrays)).digest() for row in own)
+    kinds = " ".join(f"{array.dtype.str} {array.shape[1:]}" for array in arrays if len(array))
+    found = [(kind, some) for kind, some in team.gather((kinds, sums)) if kind]
+    return hashlib.sha256(f"{share.total} {found[0][0]} ".encode() + b"".join(some for _, some in found)).hexdigest()
+
+
+def _cut(rows: Any, share: Share) -> Any:
+    part = slice(share.start, share.stop)
+    return rows.iloc[part] if hasattr(rows, "iloc") else rows[part]
+
+
+def _sample_of(X: Any, y: Any) -> tuple[tuple[int, ...], str]:
+    rows = np.asarray(X)
+    return rows.shape, fingerprint(rows[:: max(1, len(rows) // SAMPLE)], np.asarray(y))
