@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastnet.callbacks import Callback
     from fastnet.checkpoints import Checkpoint
     from fastnet.data import Dataset
+    from fastnet.driver.team import Team
     from fastnet.history import History
     from fastnet.network import Network
     from fastnet.optimizers import Optimizer
@@ -189,10 +190,12 @@ def train(
     progress: Any,
     callbacks: "Iterable[Callback]" = (),
     checkpoint: "Checkpoint | None" = None,
+    team: "Team | None" = None,
 ) -> "History":
     """Train a Network on a Dataset as the resolved settings say and return its History.
 
-    held_out : Dataset to evaluate after each epoch, or None. progress, callbacks, checkpoint : as for fastnet.train.
+    held_out : Dataset to evaluate after each epoch, or None. progress, callbacks, checkpoint : as for fastnet.train,
+    team : its ``distributed``.
     """
     from fastnet.training import train
 
@@ -204,8 +207,14 @@ def train(
         callbacks=callbacks,
         progress=progress,
         checkpoint=checkpoint,
-        **training_arguments(args, len(dataset.X)),
+        distributed=team,
+        **training_arguments(args, team_rows(team, len(dataset.X))),
     )
+
+
+def team_rows(team: "Team | None", n: int) -> int:
+    """The rows that all processes train on, n of them those of this one."""
+    return sum(team.gather(n)) if team is not None and team.shares_rows else n
 
 
 def training_arguments(args: argparse.Namespace, rows: int) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     result = network.evaluate(dataset.X, dataset.y)
     print(terminal.titled(f"{dataset.name}:", f"{figures(result)}  {len(dataset.X)} rows"))
     if args.report and not network.is_regression:  # whose figures are all in that line
-        print_report(network, dataset, dataset.name)
+        from fastnet.driver.team import ALONE
+
+        print_report(network, dataset, dataset.name, ALONE)
     if args.json:
         about = {"model": args.model, "data": facts(dataset), "rows": len(dataset.X)}
         content = about | dataclasses.asdict(result) | {"versions": machine.versions()}

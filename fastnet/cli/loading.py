@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastnet import terminal
@@ -11,6 +12,7 @@ from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
+    from fastnet.driver.team import Team
     from fastnet.network import Evaluation, Network, RegressionEvaluation
     from fastnet.tables import Preprocess
 
@@ -29,21 +31,38 @@ def warm_up() -> None:
     threading.Thread(target=load).start()
 
 
-def load_training(source: str | None, max_bytes: int | None = None) -> "tuple[Dataset, Dataset | None]":
-    """Return (train, test) of --data; test is None where the source holds one set.
+def may_download(source: str | None) -> bool:
+    """Whether --data names a set that may have to be fetched."""
+    from fastnet.data.known import KNOWN
+
+    return source is None or source in KNOWN
+
+
+def load_training(source: str | None, max_bytes: int | None, team: "Team") -> "tuple[Dataset, Dataset | None]":
+    """Return (train, test) of --data; test is None where the source holds one set. Of many files, these are those of
+    this process.
 
     Without --data it is MNIST, or the drawn digits where MNIST cannot be had, which a line on stderr says.
     """
     from fastnet.data import DataUnavailable, load_data
 
     if source is not None:
-        return load_data(source, max_bytes=max_bytes)
+        data, test = load_data(source, max_bytes=max_bytes, part=(team.rank, team.size))
+        return with_all_classes(data, team) if team.shares_rows else data, test
     try:
         return load_data("mnist")
     except DataUnavailable as error:
         reason = " ".join(str(error).split())
         print(f"fastnet: training on synthetic digits (glyphs) instead of MNIST: {reason}", file=sys.stderr, flush=True)
         return load_data("glyphs")
+
+
+def with_all_classes(data: "Dataset", team: "Team") -> "Dataset":
+    """The rows of this process, with the classes of those of all; a DataError where those are of another kind."""
+    kinds = {"columns": data.X.shape[1], "names of classes": data.class_names, "labels": not data.holds_values}
+    for what, value in kinds.items():
+        team.check_same(what, value)
+    return replace(data, n_classes=max(team.gather(data.n_classes)))
 
 
 def load_rows(source: str, network: "Network", model: str, max_bytes: int | None = None) -> "Dataset":
@@ -128,18 +147,38 @@ def figures(result: "Evaluation | RegressionEvaluation") -> str:
     return f"loss {result.loss:.4g}  R2 {result.r2:.4f}  RMSE {result.rmse:.4g}"
 
 
-def print_report(network: "Network", dataset: "Dataset", kind: str) -> None:
-    """Print how good a network is on a Dataset, whose rows are of that kind: R2 and RMSE, or a report by class."""
+def evaluation(
+    network: "Network", dataset: "Dataset", team: "Team", loss: str | None = None
+) -> "Evaluation | RegressionEvaluation":
+    """How good a network is on the rows of all processes, of which the set has those of this one."""
+    from fastnet.backends import Backend
+    from fastnet.functions import LOSSES
+    from fastnet.network import check_pair
+
+    name = check_pair(network, loss)
+    X = network.check_inputs(dataset.X)
+    y = network.check_targets(dataset.y, len(X), name)
+    return Backend("numba", network, LOSSES[name], None, team).evaluator(X, y)()
+
+
+def print_report(network: "Network", dataset: "Dataset", kind: str, team: "Team") -> None:
+    """Print how good a network is on a Dataset, whose rows are of that kind: R2 and RMSE, or a report by class.
+
+    team : processes that have some of the rows each.
+    """
+    import numpy as np
+
     from fastnet.metrics import classification_report, match_count
     from fastnet.network import RegressionEvaluation
 
+    n = sum(team.gather(len(dataset)))
     if network.is_regression:
-        found = network.evaluate(dataset.X, dataset.y)
+        found = evaluation(network, dataset, team)
         assert isinstance(found, RegressionEvaluation)
         hint = "\nR2 below 0 is worse than the mean of y: try more --epochs, or standardise y" if found.r2 < 0 else ""
-        print(terminal.fold(f"\n{len(dataset)} {kind} rows: {figures(found)}{hint}"), flush=True)
+        print(terminal.fold(f"\n{n} {kind} rows: {figures(found)}{hint}"), flush=True)
         return
-    predicted = network.predict(dataset.X)
-    print(terminal.fold(f"\n{match_count(dataset.y, predicted)} of {len(dataset)} {kind} rows are right\n"))
+    y, predicted = (np.concatenate(team.gather(some)) for some in (dataset.y, network.predict(dataset.X)))
+    print(terminal.fold(f"\n{match_count(y, predicted)} of {n} {kind} rows are right\n"))
     names = network.class_names and [short(name) for name in network.class_names]
-    print(classification_report(dataset.y, predicted, dataset.n_classes, class_names=names), end="", flush=True)
+    print(classification_report(y, predicted, dataset.n_classes, class_names=names), end="", flush=True)

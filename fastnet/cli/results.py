@@ -11,6 +11,7 @@ from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
+    from fastnet.driver.team import Team
     from fastnet.history import History
     from fastnet.network import Evaluation, Network, RegressionEvaluation
 
@@ -56,23 +57,29 @@ def write(
     test_set: "Dataset | None",
     rows: Rows,
     history: "History",
+    team: "Team",
 ) -> bool:
-    """Write what the options ask for; False if something could not be written."""
+    """Write what the options ask for; False if something could not be written.
+
+    team : processes that have some of the held-out rows each; the options of all but the first ask for nothing.
+    """
     complete = True
     if args.save:
         complete &= files.written("--save", args.save, network.save)
-    if args.json:
+    if team.same(bool(args.json)):
         test = None if test_set is None else network.evaluate(test_set.X, test_set.y, loss=args.loss)
         held_out = rows.held_out if rows.kind == "validation" else None
         about = content(args, data, history, test)
         if held_out is not None:
-            about["validation"] = dataclasses.asdict(network.evaluate(held_out.X, held_out.y, loss=args.loss))
+            about["validation"] = dataclasses.asdict(loading.evaluation(network, held_out, team, args.loss))
         about["saved"] = args.save
         if data.preprocess is not None:
             from fastnet.tables.loading import column_facts
 
             about["columns"] = column_facts(data.preprocess)
-        about["rows"] = {"train": len(rows.train), "validation": len(held_out or ()), "test": len(test_set or ())}
+        parts = {"train": rows.train, "validation": held_out, "test": test_set}
+        about["rows"] = {name: sum(team.gather(len(part or ()))) for name, part in parts.items()}
+    if args.json:
         complete &= files.written("--json", args.json, lambda path: files.write_json(path, about))
     return complete
 

@@ -1,6 +1,7 @@
 """Which rows a run trains on, which it is evaluated on, and whether their y holds classes or values."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fastnet.data import Dataset
+    from fastnet.driver.team import Team
 
 SHARE, FEWEST = 0.1, 20  # of the rows are held out where there is no test set and there are so many rows
 
@@ -35,9 +37,10 @@ class Rows:
         return replace(self, train=change(self.train), held_out=held_out, report=change(self.report))
 
 
-def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None]":
+def take(args: argparse.Namespace, team: "Team") -> "tuple[Dataset, Dataset | None]":
     """Read --data, from args.source: (train, test), with y as --output wants it. An output that is open follows y."""
-    data, test_set = loading.load_training(args.source, args.max_bytes)
+    with team.in_turn() if loading.may_download(args.source) else contextlib.nullcontext():
+        data, test_set = loading.load_training(args.source, args.max_bytes, team)
     loading.require_labels(data)
     if args.output is None and args.data is not None:
         args.output = choose_output(data, args.quiet)
@@ -67,12 +70,14 @@ def choose_output(data: "Dataset", quiet: bool) -> str:
     return "identity"
 
 
-def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None") -> Rows:
+def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None", team: "Team") -> Rows:
     """Choose the rows to train on, to evaluate and to report on, by the options and by what there is."""
-    asked = args.validation_split is not None
-    choose_share(args, len(data), test_set is not None)
+    asked, n = args.validation_split is not None, settings.team_rows(team, len(data))
+    choose_share(args, n, test_set is not None)
     held_out = None
     if args.validation_split:
+        if isinstance(args.validation_split, int) and data.files is not None:
+            args.validation_split /= n
         data, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
     return named(args, data, held_out, test_set, asked)
 

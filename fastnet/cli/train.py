@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
-from fastnet.cli import files, loading, matching, results, signals, tables
+from fastnet.cli import files, loading, matching, processes, results, signals, tables
 from fastnet.cli.parser import Commands, add_max_bytes, every, rows_or_fraction, whole
 from fastnet.cli.rows import Rows, divide, take
 from fastnet.cli.settings import add_settings
@@ -18,13 +18,16 @@ from fastnet.errors import UsageError
 if TYPE_CHECKING:
     from fastnet.checkpoints import Checkpoint
     from fastnet.data import Dataset
+    from fastnet.driver.team import Team
     from fastnet.history import History
     from fastnet.network import Network
 
 COMMAND = "fastnet train"  # notes in a checkpoint who made the run
+LEFT_OUT = ("run", "given", "resume", "checkpoint", "distributed", "sync_every")  # of what a checkpoint tells
 # Options that may come with --resume: all others belong to the run.
 WITH_RESUME = (
-    "resume", "data", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", *results.OUTPUTS,
+    "resume", "data", "epochs", "time_limit", "threads", "every", "keep", "quiet", "max_bytes", "distributed",
+    "sync_every", *results.OUTPUTS,
 )  # fmt: skip
 
 
@@ -46,6 +49,7 @@ def add_parser(subparsers: Commands) -> None:
     parser.add_argument("--no-shuffle-split", dest="shuffle_split", action="store_false", help=last_help)
     tables.add_options(parser)
     add_settings(parser)
+    processes.add_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="write the trained network")
     output.add_argument("--json", metavar="FILE", help="write settings, course and result")
@@ -66,58 +70,67 @@ def add_parser(subparsers: Commands) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """A run that can begin: its resolved settings, its data, and the rows that it takes of them."""
+    """A run that can begin: its resolved settings, its data, and the rows that it takes of them.
+
+    n_train : the rows that all processes train on.
+    """
 
     args: argparse.Namespace
     data: "Dataset"
     test_set: "Dataset | None"
     rows: Rows
+    n_train: int
 
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say."""
-    if args.resume:
-        return go_on(args)
+    team = processes.team_of(args)
+    with team.together():
+        return go_on(args, team) if args.resume else begin(args, team)
+
+
+def begin(args: argparse.Namespace, team: "Team") -> int:
+    """Start a run."""
     if (args.every is not None or args.keep is not None) and not args.checkpoint:
         raise UsageError("--every and --keep say how often --checkpoint FOLDER writes, which is missing")
-    if args.checkpoint:
+    if args.checkpoint and team.rank == 0:
         prepare_folder(args.checkpoint)
     args.source = args.data
-    task, logs = prepare(args)
+    task, logs = prepare(args, team)
     network = settings.make_network(args, task.data.X.shape[1], matching.n_outputs(task.data), task.data.class_names)
     network.preprocess = task.data.preprocess
     progress: Any = False
     if not args.quiet:
-        progress = settings.make_progress(args, network, len(task.rows.train), task.rows.kind)
+        progress = settings.make_progress(args, network, task.n_train, task.rows.kind)
     checkpoint, rows = make_checkpoint(args), task.rows
 
     def train() -> "History":
-        return settings.train(args, network, rows.train, rows.held_out, progress, logs.values(), checkpoint)
+        return settings.train(args, network, rows.train, rows.held_out, progress, logs.values(), checkpoint, team)
 
     history = kept_when_interrupted(args, network, checkpoint, train)
-    return finish(task, network, history, logs, checkpoint)
+    return finish(task, network, history, logs, checkpoint, team)
 
 
-def go_on(args: argparse.Namespace) -> int:
+def go_on(args: argparse.Namespace, team: "Team") -> int:
     """Go on with the run of --resume."""
     from fastnet.checkpoints import describing
     from fastnet.driver.recording import network_of
     from fastnet.training import resume
 
-    values, arrays = kept_run(args)
+    values, arrays = team.same(kept_run(args) if team.rank == 0 else ({}, {}))
     more = args.epochs if "epochs" in args.given else 0
     with describing(args.resume):
         network, stored = network_of(values, arrays), options_of(args, values, more)
         done, so_far = len(values["state"]["history"]["epochs"]), progress_so_far(args, values, stored.epochs)
     if not args.quiet:
         print(so_far, flush=True)
-    task, logs = prepare(stored)
+    task, logs = prepare(stored, team)
     if "--log" in logs:
         logs["--log"].cut(done)
     rows = task.rows
     progress: Any = False
     if not args.quiet:
-        progress = settings.make_progress(stored, network, len(rows.train), rows.kind)
+        progress = settings.make_progress(stored, network, task.n_train, rows.kind)
     checkpoint = make_checkpoint(stored)
     assert rows.train.y is not None
 
@@ -125,11 +138,11 @@ def go_on(args: argparse.Namespace) -> int:
         return resume(
             args.resume, rows.train.X, rows.train.y, more_epochs=more, time_limit=args.time_limit,
             validation=None if rows.held_out is None else (rows.held_out.X, rows.held_out.y), threads=stored.threads,
-            callbacks=logs.values(), progress=progress, checkpoint=checkpoint,
+            callbacks=logs.values(), progress=progress, checkpoint=checkpoint, distributed=team,
         )  # fmt: skip
 
     network, whole_run = kept_when_interrupted(stored, None, checkpoint, train)
-    return finish(task, network, whole_run, logs, checkpoint)
+    return finish(task, network, whole_run, logs, checkpoint, team)
 
 
 def kept_run(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -168,7 +181,7 @@ def progress_so_far(args: argparse.Namespace, values: dict[str, Any], epochs: in
     return terminal.fold(f"{so_far}; it has no time limit any more") if unlimited else so_far
 
 
-def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
+def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any]]:
     """Check what the run will write, read its data and say what it trains on; (the task, its logs).
 
     args.source : args.data, or the same place seen from another folder.
@@ -180,18 +193,18 @@ def prepare(args: argparse.Namespace) -> tuple[Task, dict[str, Any]]:
     for option in ("save", "json"):
         files.check_writable(f"--{option}", getattr(args, option))
     logs = results.open_logs(args)
-    if args.backend == "numba":
+    if args.backend == "numba" and team.rank == 0:
         loading.warm_up()
     if args.target is not None:
         data, test_set, rows = tables.load(args)
     else:
-        data, test_set = take(args)
+        data, test_set = take(args, team)
         settings.resolve(args)
-        rows = divide(args, data, test_set)
+        rows = divide(args, data, test_set, team)
     data = replace(data, name=args.data or data.name)
     if not args.quiet:
         print(loading.describe(data, test_set) + rows.note, flush=True)
-    return Task(args, data, test_set, rows), logs
+    return Task(args, data, test_set, rows, settings.team_rows(team, len(rows.train))), logs
 
 
 def for_report(task: Task, network: "Network") -> Task:
@@ -211,7 +224,7 @@ def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
 
     if not args.checkpoint:
         return None
-    about = {name: value for name, value in vars(args).items() if name not in ("run", "given", "resume", "checkpoint")}
+    about = {name: value for name, value in vars(args).items() if name not in LEFT_OUT}
     about["command"] = COMMAND
     for name in ("source", "test", *results.OUTPUTS):  # who goes on may stand in another folder
         if about[name] and (name in results.OUTPUTS or os.path.exists(about[name])):
@@ -255,14 +268,25 @@ def kept_when_interrupted(
 
 
 def finish(
-    task: Task, network: "Network", history: "History", logs: dict[str, Any], checkpoint: "Checkpoint | None"
+    task: Task,
+    network: "Network",
+    history: "History",
+    logs: dict[str, Any],
+    checkpoint: "Checkpoint | None",
+    team: "Team",
 ) -> int:
     """Write what the options ask for, print the report, and return the exit code."""
+    from fastnet.driver.team import ALONE
+
+    if not team.shares_rows:  # the first process has all rows
+        if team.rank > 0:
+            return 0
+        team = ALONE
     task = for_report(task, network)
-    complete = results.write(task.args, network, task.data, task.test_set, task.rows, history)
+    complete = results.write(task.args, network, task.data, task.test_set, task.rows, history, team)
     complete &= not any(log.failed for log in logs.values())
     complete &= checkpoint is None or not checkpoint.failed
-    if not task.args.quiet:
+    if team.same(not task.args.quiet):
         print(terminal.fold(results.ending(task.args, history)), end="", flush=True)
-        loading.print_report(network, task.rows.report, task.rows.report_kind)
+        loading.print_report(network, task.rows.report, task.rows.report_kind, team)
     return 4 if not complete else 3 if history.diverged else 0

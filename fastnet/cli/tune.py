@@ -60,12 +60,13 @@ def add_parser(subparsers: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search as the options say."""
+    from fastnet.driver.team import ALONE
     from fastnet.tuning.optuna_package import optuna
 
     check(args)
     optuna()
     args.source, args.output = args.data, getattr(args, "output", None)
-    data, test_set = rows.take(args) if args.target is None else tables.take(args)
+    data, test_set = rows.take(args, ALONE) if args.target is None else tables.take(args)
     plan = make_plan(args, data)
     if not args.quiet:
         print(loading.describe(data, test_set), flush=True)

@@ -35,6 +35,7 @@ class Dataset:
     class_names : n_classes printable strings, or None where the labels have no other names than their numbers.
     file_names : n strings, of a folder of pictures: paths within it, like even/07.png or 07.png; else None.
     preprocess : how the columns of a table became X, of `fastnet.load_table`; else None.
+    files : of a set in many files, (number of the file, rows of it) for each that is here; else None.
     """
 
     X: np.ndarray
@@ -46,6 +47,7 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
     preprocess: "Preprocess | None" = None
+    files: tuple[tuple[int, int], ...] | None = None
 
     @property
     def holds_values(self) -> bool:
@@ -62,6 +64,7 @@ class Dataset:
             self,
             X=self.X[chosen],
             y=None if y is None else y[chosen],
+            files=None,
             file_names=None if names is None else tuple(names[i] for i in np.arange(len(names))[chosen]),
         )
 

@@ -12,6 +12,7 @@ from fastnet.data.folders import load_folder, load_idx_folder
 from fastnet.data.formats import load_file
 from fastnet.data.glyphs import load_glyphs
 from fastnet.data.known import KNOWN, KnownSet, SetName
+from fastnet.data.shards import is_pattern, load_shards
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import DataError
 
@@ -19,14 +20,20 @@ from fastnet.errors import DataError
 @overload
 def load_data(name_or_path: SetName, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset]: ...
 @overload
-def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset | None]: ...
-def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) -> tuple[Dataset, Dataset | None]:
+def load_data(
+    name_or_path: str | os.PathLike, *, max_bytes: int | None = None, part: tuple[int, int] = (0, 1)
+) -> tuple[Dataset, Dataset | None]: ...
+def load_data(
+    name_or_path: str | os.PathLike, *, max_bytes: int | None = None, part: tuple[int, int] = (0, 1)
+) -> tuple[Dataset, Dataset | None]:
     """Load a set as (train, test); test is None where the source holds one set.
 
     name_or_path : ``mnist``, ``fashion-mnist``, ``kmnist`` (looked for in $FASTNET_DATA/NAME, then in the user's cache
-        folder, then downloaded), ``glyphs`` (drawn here, synthetic), or the path of a file or folder.
+        folder, then downloaded), ``glyphs`` (drawn here, synthetic), the path of a file or folder, or a pattern like
+        ``shards/*.npy`` of files with the same columns.
     max_bytes : the memory that the content may take. None means 268 MB, or four times the size of the files if that is
         more. What is mapped from a large .npy or IDX file does not count.
+    part : (k, n) loads the k-th of n parts of the files that match a pattern, as the k-th of n processes wants them.
     Raises DataError, in one line that names the file; its subclass DataUnavailable if a named set is not on this
     machine and cannot be downloaded.
     """
@@ -38,6 +45,8 @@ def load_data(name_or_path: str | os.PathLike, *, max_bytes: int | None = None) 
     with told_as_data_errors(name_or_path):
         if isinstance(name_or_path, str) and name_or_path in KNOWN:
             return _load_known(KNOWN[name_or_path], budget)
+        if is_pattern(os.fspath(name_or_path)):
+            return load_shards(os.fspath(name_or_path), budget, part), None
         path = Path(name_or_path)
         if not path.exists():
             raise _no_such(os.fspath(name_or_path))

@@ -27,8 +27,10 @@ def split(dataset: Dataset, amount: int | float, *, seed: int, shuffle: bool = T
     amount : number of rows to hold out, or a fraction from 0 to 1. shuffle=False takes the last rows and copies none.
     Labels are drawn class by class: each class has its share of both parts, and a class of two rows or more is in both
     where there is room. Rows keep their order. The parts are copies, but for sets that are mapped from a large file:
-    see split_mapped.
+    see split_mapped. A set in many files is split file by file, the same rows whoever has which of them.
     """
+    if dataset.files is not None:
+        return _split_files(dataset, dataset.files, amount, seed, shuffle)
     n_held = held_out_rows(len(dataset), amount)
     if not shuffle:
         return dataset.rows(slice(None, -n_held)), dataset.rows(slice(-n_held, None))
@@ -37,6 +39,24 @@ def split(dataset: Dataset, amount: int | float, *, seed: int, shuffle: bool = T
     if mapped is not None:
         return split_mapped(replace(dataset, X=mapped), n_held, rng)
     kept, held = draw(len(dataset), n_held, rng, None if dataset.holds_values else dataset.y)
+    return dataset.rows(kept), dataset.rows(held)
+
+
+def _split_files(
+    dataset: Dataset, files: tuple[tuple[int, int], ...], amount: int | float, seed: int, shuffle: bool
+) -> tuple[Dataset, Dataset]:
+    share, start = amount if isinstance(amount, float) else amount / len(dataset), 0
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    for number, n in files:
+        rows, n_held = slice(start, start + n), held_out_rows(n, share)
+        if shuffle:
+            labels = None if dataset.holds_values or dataset.y is None else dataset.y[rows]
+            kept, held = draw(n, n_held, np.random.default_rng([seed, STREAM, number]), labels)
+        else:
+            kept, held = np.arange(n - n_held), np.arange(n - n_held, n)
+        parts.append((start + kept, start + held))
+        start += n
+    kept, held = (np.concatenate(some) for some in zip(*parts, strict=True))
     return dataset.rows(kept), dataset.rows(held)
 
 

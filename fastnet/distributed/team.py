@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -73,9 +74,24 @@ class MPITeam(Team):
                 except BaseException as error:
                     self._ends.leave(error, agreed=self._pulse.agreed)
                     raise
-                self.comm.Barrier()
+                self._wait()
         finally:
             self._depth = 0
+
+    @contextlib.contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """A block that rank 0 leaves before the others enter it; they sleep meanwhile."""
+        if self.rank > 0:
+            self._wait()
+        yield
+        if self.rank == 0:
+            self._wait()
+
+    def _wait(self) -> None:
+        """A barrier that leaves the cores to the others."""
+        request = self.comm.Ibarrier()
+        while not request.Test():
+            time.sleep(0.01)
 
     def same(self, value: Value) -> Value:
         """The value that rank 0 has; small, or an array."""
@@ -111,15 +127,13 @@ class MPITeam(Team):
         return SummedSteps(stepper, share, batches, self.comm)
 
     def check_same(self, what: str, value: Any) -> None:
-        """Raise RuntimeError on all where not all have an equal value; of an array its bytes are compared."""
+        """Raise ValueError on all where not all have an equal value; of an array its bytes are compared."""
         told = zlib.crc32(value) if isinstance(value, np.ndarray) else value
         values = self.gather(told)
         other = next((rank for rank, one in enumerate(values) if one != values[0]), None)
         if other is not None:
             one, first = (f"{shown!r:.60}" for shown in (values[other], values[0]))
-            raise RuntimeError(
-                f"{what} must be the same in all processes: {self.names[other]} has {one}, rank 0 {first}"
-            )
+            raise ValueError(f"{what} must be the same in all processes: {self.names[other]} has {one}, rank 0 {first}")
 
     def all_leave(self) -> None:
         """Note that all processes raise now: none of them is alone in it."""
@@ -141,7 +155,7 @@ def mpi(*, shards: bool = False, sync_every: int = 1, silence: float = 8.0) -> M
         local SGD (Stich, 2019), another algorithm: processes take K steps of their own, then average the weights.
     silence : seconds after which a process that does not answer ends the job.
 
-    Raises ImportError where the extra `mpi` is missing, RuntimeError where versions or vectors of the processes differ.
+    Raises ImportError where the extra `mpi` is missing, ValueError where versions or vectors of the processes differ.
     """
     return MPITeam(bool(shards), whole("sync_every", sync_every), number("silence", silence, 0, above=True))
 

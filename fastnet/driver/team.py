@@ -35,6 +35,11 @@ class Team:
         """A block that all leave in the same way, or none."""
         yield
 
+    @contextlib.contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """A block that rank 0 leaves before the others enter it."""
+        yield
+
     def same(self, value: Value) -> Value:
         """The value that rank 0 has."""
         return value
