@@ -120,10 +120,11 @@ def require_labels(dataset: "Dataset") -> None:
         raise UsageError(f"{dataset.name} has no labels, which training and evaluation need")
 
 
-def describe(train: "Dataset", test: "Dataset | None") -> str:
-    """What is trained on, in a line or two."""
+def describe(train: "Dataset", test: "Dataset | None", n: int | None = None) -> str:
+    """What is trained on, in a line or two; n : rows of all processes, None means those of the set."""
+    n = len(train) if n is None else n
     label = " (synthetic)" if train.synthetic else ""
-    rows = f"{len(train)} rows" if test is None else f"{len(train)} + {len(test)} rows"
+    rows = f"{n} rows" if test is None else f"{n} + {len(test)} rows"
     outputs = n_outputs(train)
     kind = f"{outputs} target{'s' * (outputs > 1)}" if train.holds_values else f"{outputs} classes"
     names = f"\nclasses: {listed(train.class_names)}" if train.class_names else ""

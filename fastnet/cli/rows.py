@@ -79,7 +79,8 @@ def divide(args: argparse.Namespace, data: "Dataset", test_set: "Dataset | None"
         if isinstance(args.validation_split, int) and data.files is not None:
             args.validation_split /= n
         data, held_out = settings.hold_out(data, args.validation_split, seed=args.seed, shuffle=args.shuffle_split)
-    return named(args, data, held_out, test_set, asked)
+    n_held = settings.team_rows(team, 0 if held_out is None else len(held_out))
+    return named(args, data, held_out, test_set, asked, n_held)
 
 
 def choose_share(args: argparse.Namespace, n: int, tested: bool) -> None:
@@ -92,15 +93,21 @@ def choose_share(args: argparse.Namespace, n: int, tested: bool) -> None:
 
 
 def named(
-    args: argparse.Namespace, train: "Dataset", held_out: "Dataset | None", test_set: "Dataset | None", asked: bool
+    args: argparse.Namespace,
+    train: "Dataset",
+    held_out: "Dataset | None",
+    test_set: "Dataset | None",
+    asked: bool,
+    n_held: int | None = None,
 ) -> Rows:
-    """Name the rows by what they are for; asked : whether the user asked for those that are held out."""
+    """Name the rows by what they are for; asked : whether the user asked for those that are held out, n_held in all."""
+    n_held = len(held_out or ()) if n_held is None else n_held
     drawn = "drawn at random" if args.shuffle_split else "the last ones"
     if held_out is not None and test_set is not None:
-        note = "" if asked else f"\n{len(held_out)} training rows, {drawn}, are held out to decide on the course"
+        note = "" if asked else f"\n{n_held} training rows, {drawn}, are held out to decide on the course"
         return Rows(train, held_out, "validation", test_set, "test", note)
     if held_out is not None:
-        note = f"\nno labelled test rows: {len(held_out)} rows, {drawn}, are held out for validation"
+        note = f"\nno labelled test rows: {n_held} rows, {drawn}, are held out for validation"
         return Rows(train, held_out, "validation", held_out, "validation", note)
     if test_set is None:
         return Rows(train, None, "", train, "training", "\nno labelled test rows: the report is on the training rows")

@@ -201,9 +201,9 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
         data, test_set = take(args, team)
         settings.resolve(args)
         rows = divide(args, data, test_set, team)
-    data = replace(data, name=args.data or data.name)
+    data, n = replace(data, name=args.data or data.name), settings.team_rows(team, len(data))
     if not args.quiet:
-        print(loading.describe(data, test_set) + rows.note, flush=True)
+        print(loading.describe(data, test_set, n) + rows.note, flush=True)
     return Task(args, data, test_set, rows, settings.team_rows(team, len(rows.train))), logs
 
 

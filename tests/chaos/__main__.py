@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chaos import disks, endings, interrupts, kills
+from chaos import disks, endings, interrupts, kills, ranks
 from chaos.programs import import_all
 from chaos.runs import Lab, Tally
 
@@ -21,6 +21,7 @@ KINDS = {
     "damage": (disks.damaged, 40),
     "interrupts": (interrupts.interrupted, 2000),
     "endings": (endings.timed, 30),
+    "ranks": (ranks.struck, 30),
 }
 
 
