@@ -29,17 +29,22 @@ class Shield:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._handlers = {s: handler for s in SIGNALS if callable(handler := signal.getsignal(s))}
+        before = {s: signal.getsignal(s) for s in SIGNALS}
+        self._handlers = self._chosen(before)
         try:
             for number in self._handlers:
                 signal.signal(number, self._arrived)
             yield
         finally:
             self._holds = True  # a signal that comes now waits until all handlers are back
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+            for number in self._handlers:
+                signal.signal(number, before[number])
             self._holds = False
             self._deliver()
+
+    def _chosen(self, before: dict[int, Any]) -> dict[int, Any]:
+        """What signals to hold back, and what they do then, by what they did before."""
+        return {number: handler for number, handler in before.items() if callable(handler)}
 
     def meet(self) -> None:
         """Called between blocks: where several processes train together, the signal of one acts on all here."""

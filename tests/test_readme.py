@@ -139,6 +139,7 @@ def test_extras_of_the_readme_are_declared():
         "tensorboard",
         "tables",
         "tune",
+        "mpi",
         "all",
         "test",
         "release",

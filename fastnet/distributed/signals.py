@@ -3,12 +3,16 @@
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastnet.interrupts import Shield
 
 if TYPE_CHECKING:
     from fastnet.distributed.team import MPITeam
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 class SharedShield(Shield):
@@ -20,6 +24,13 @@ class SharedShield(Shield):
     def __init__(self, team: "MPITeam"):
         super().__init__()
         self.team = team
+
+    def _chosen(self, before: dict[int, Any]) -> dict[int, Any]:
+        """SIGTERM, which schedulers send before they kill, leaves a checkpoint behind in any program."""
+        chosen = super()._chosen(before)
+        if before.get(signal.SIGTERM) is signal.SIG_DFL:
+            chosen[signal.SIGTERM] = _terminate
+        return chosen
 
     def __exit__(self, *_: object) -> None:
         """Signals wait for `meet`."""

@@ -22,12 +22,19 @@ def own_rows(team: Team, X: Any, y: Any, name: str = "X") -> tuple[Any, Any, Sha
 
 def sampled(team: Team, share: Share, *arrays: np.ndarray) -> str:
     """SHA-256 of some rows of arrays that lie in shares: the same whoever has which of them."""
+    parts = [(kinds, sums) for kinds, sums in team.gather(sums_of(share, *arrays)) if kinds]
+    digest = hashlib.sha256(f"{share.total} {parts[0][0]} ".encode())
+    for _, sums in parts:
+        digest.update(sums)
+    return digest.hexdigest()
+
+
+def sums_of(share: Share, *arrays: np.ndarray) -> tuple[str, bytes]:
+    """(dtypes and widths of the arrays, "" if there are no rows; a sum for each row of a share that is looked at)."""
     chosen = np.unique(np.linspace(0, share.total - 1, min(share.total, SAMPLE)).astype(np.int64))
     own = chosen[(chosen >= share.start) & (chosen < share.stop)] - share.start
     sums = b"".join(hashlib.sha256(b"".join(array[row].tobytes() for array in arrays)).digest() for row in own)
-    kinds = " ".join(f"{array.dtype.str} {array.shape[1:]}" for array in arrays if len(array))
-    found = [(kind, some) for kind, some in team.gather((kinds, sums)) if kind]
-    return hashlib.sha256(f"{share.total} {found[0][0]} ".encode() + b"".join(some for _, some in found)).hexdigest()
+    return " ".join(f"{array.dtype.str} {array.shape[1:]}" for array in arrays if len(array)), sums
 
 
 def _cut(rows: Any, share: Share) -> Any:

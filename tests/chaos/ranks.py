@@ -19,7 +19,7 @@ MOST = 10.0  # seconds from a fault to the end of the job
 STARTS = 60.0  # seconds that processes have to begin
 SAYS = {
     "kill -9": r"RANK {rank} |rank {rank} of|signal 9|SIGKILL|Killed",
-    "SIGTERM": r"rank {rank} of .* got SIGTERM|RANK {rank} ",
+    "SIGTERM": r"rank {rank} of .* got SIGTERM",
     "SIGINT": r"rank {rank} of .* got SIGINT|rank {rank} of .*KeyboardInterrupt",
     "SIGSTOP": r"rank {rank} of .* has not answered for \d+ seconds",
     "raise": r"rank {rank} of .*MemoryError: no room for a delta",
