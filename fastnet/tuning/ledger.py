@@ -19,6 +19,11 @@ from fastnet.tuning.optuna_package import optuna, silent
 OWNER, OUTCOME, ABOUT = "owner", "outcome", "fastnet"  # attributes of trials and of the study
 BEAT = 5.0  # seconds between two signs of life
 SILENCE = 20.0  # seconds without one after which an owner is gone
+OPTIONS = {
+    "figure": "--monitor",
+    "validation": "--validation-split",
+}  # by the names of `about` that are called otherwise
+FOLLOWS = ("searched", "validation")  # what is different there may follow from other differences
 BUSY = 60.0  # seconds that a writer waits for another one
 
 
@@ -36,6 +41,23 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
             raise DataError(f"{self.place} cannot be used as a study of Optuna: {text}") from None
 
     return call
+
+
+def _difference(key: str, there: Any, here: Any) -> str:
+    """What is different in a study that is there, for a message."""
+    if key == "data":
+        return "of other data"
+    if key == "searched":
+        names = [name.replace("_", " ") for name in {**there, **here} if there.get(name) != here.get(name)]
+        return f"with other ranges of {', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+    option = OPTIONS.get(key, f"--{key.replace('_', '-')}")
+    return f"with {option} {_brief(there)} (here {_brief(here)})"
+
+
+def _brief(value: Any) -> str:
+    """A value of `about` in few letters."""
+    text = "open" if value is None else str(value)
+    return text if len(text) <= 30 else f"{text[:30]}..."
 
 
 class Ledger:
@@ -66,12 +88,13 @@ class Ledger:
         if found is None:
             self.study.set_user_attr(ABOUT, about)
             return
-        different = [key for key in about if about[key] != found.get(key)]
+        different = [key for key in {**found, **about} if found.get(key) != about.get(key)]
         if different:
-            key = different[0]
+            causes = [key for key in different if key not in FOLLOWS] or different
+            told = [_difference(key, found.get(key), about.get(key)) for key in causes[:2]]
             raise DataError(
-                f"{self.place} holds another search of the same name: its {key} is {found.get(key)}, not {about[key]}; "
-                "give the same options, or choose another study"
+                f"{self.place} holds a search {' and '.join(told)}: name another file by --study (study= in Python), "
+                "or give what that search had"
             )
 
     @_told
