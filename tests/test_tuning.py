@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from fastnet.tuning.board import Board, Trial, rungs  # noqa: E402
 from fastnet.tuning.crew import Crew  # noqa: E402
 from fastnet.tuning.importance import importances  # noqa: E402
 from fastnet.tuning.interface import Tuned, default_epochs, make_plan  # noqa: E402
-from fastnet.tuning.ledger import Ledger  # noqa: E402
+from fastnet.tuning.ledger import Ledger, _lives  # noqa: E402
 from fastnet.tuning.scoring import Outcome, Task, score  # noqa: E402
 from fastnet.tuning.search import Search  # noqa: E402
 from fastnet.tuning.words import Silent, told  # noqa: E402
@@ -69,11 +70,13 @@ def worth(drawn):
 
 
 def play(board, trial):
-    """A trial without a training: it is as good from the start."""
+    """A trial without a training: it is as good from the start, or diverges after the first rung."""
     value = worth(trial.drawn)
     for step in rungs(9):
         if board.is_hopeless(trial, step, value):
             return board.finish(trial, Outcome(value, 1 - value, step, 0.1, {step: value}, pruned=True))
+        if value < 0.78:
+            return board.finish(trial, Outcome(failure="diverged: the loss is not finite"))
     return board.finish(trial, Outcome(value, 1 - value, 9, 0.1, dict.fromkeys(rungs(9), value)))
 
 
@@ -183,6 +186,7 @@ def test_one_job_finds_the_same_each_time():
     states = [trial.state for trial in first.trials.values()]
     assert states.count("pruned") > 5
     assert states.count("complete") > 5
+    assert states.count("failed") > 1
     best = first.ranking()[0]
     assert best.outcome.value == max(t.outcome.value for t in first.trials.values() if t.state == "complete")
 
@@ -197,6 +201,20 @@ def test_a_search_that_is_gone_on_with_goes_on_as_it_would_have(tmp_path):
         ledger.close()
     assert course(board) == course(whole)
     assert os.listdir(tmp_path) == ["a.db"]
+
+
+def test_the_sampler_learns_where_trainings_diverge(tmp_path):
+    ledger = ledger_at(tmp_path / "a.db")
+    board = board_of(ledger)
+    for failure in ("diverged: the loss is not finite", "MemoryError: no room"):
+        board.finish(board.claim(None), Outcome(failure=failure))
+    again = board_of(ledger)
+    states = optuna.trial.TrialState
+    for study in (board.study, again.study):
+        assert [trial.state for trial in study.trials] == [states.PRUNED, states.FAIL]
+    assert [trial.state for trial in ledger.trials()] == [states.FAIL, states.FAIL]
+    assert [trial.state for trial in again.trials.values()] == ["failed", "failed"]
+    ledger.close()
 
 
 def test_trials_of_a_process_that_is_gone_are_lost_and_replaced(tmp_path):
@@ -623,9 +641,14 @@ def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):
     command = [sys.executable, "-m", "fastnet", *TUNE, "--trials", "1000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     done = wait_for_trials(3)
+    workers = children(process.pid)
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == code
+    end = time.monotonic() + 30
+    while any(map(_lives, workers)):
+        assert time.monotonic() < end, "workers outlive the search"
+        time.sleep(0.05)
     if number != signal.SIGKILL:
         assert "fastnet: trials that are over are in set.tune.db; the same command goes on\n" in err
     with_lost = states()
@@ -634,6 +657,15 @@ def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):
     ended = states()
     assert ended.count("FAIL") <= 1
     assert len(ended) - ended.count("FAIL") == len(with_lost) + 2
+
+
+def children(pid):
+    """The processes that one has started, where there is a command that tells."""
+    if shutil.which("pgrep") is None:
+        return []
+    told = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+    assert told
+    return list(map(int, told.split()))
 
 
 def wait_for_trials(most):

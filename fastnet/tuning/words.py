@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnet import terminal
 from fastnet.tuning.board import Board, Trial
+from fastnet.tuning.scoring import DIVERGED
 
 BEST = 10  # trials in the table
 FIGURES = {"val_accuracy": "accuracy", "val_r2": "R2", "val_loss": "loss"}
@@ -15,7 +16,7 @@ NAMES = {
     "dropout": "dropout", "weight_decay": "decay",
 }  # fmt: skip
 REMEDIES = {
-    "diverged": "standardise the inputs, or set a smaller lr",
+    DIVERGED: "standardise the inputs, or set a smaller lr",
     "out of memory": "set fewer jobs, or smaller hidden layers",
 }
 LONGEST = 100  # letters of a reason
@@ -67,7 +68,7 @@ def table(ranking: Sequence[Trial], monitor: str, failed: Mapping[str, int]) -> 
 
 def reason(failure: str) -> str:
     """Why a trial failed, in words that trials with the same fault share."""
-    for start, words in (("diverged", "diverged"), ("MemoryError", "out of memory")):
+    for start, words in ((DIVERGED, DIVERGED), ("MemoryError", "out of memory")):
         if failure.startswith(start):
             return words
     return failure if len(failure) <= LONGEST else f"{failure[:LONGEST]}..."
