@@ -277,12 +277,20 @@ def test_two_share_a_search_and_do_no_trial_twice(tmp_path):
         ledger.close()
 
 
-def test_a_study_of_another_search_is_refused(tmp_path):
-    ledger_at(tmp_path / "a.db").close()
-    with pytest.raises(
-        DataError, match=r"a\.db holds a search with --epochs 9 \(here 5\): name another file by --study"
-    ):
+def test_a_study_without_trials_is_for_any_search(tmp_path):
+    first = ledger_at(tmp_path / "a.db")
+    first.beat()
+    with pytest.raises(DataError, match="holds a search with --epochs 9"):  # which is about to begin
         ledger_at(tmp_path / "a.db", epochs=5)
+    first.close()
+    ledger_at(tmp_path / "a.db", epochs=5).close()
+    ledger_at(tmp_path / "b.db").close()
+    ledger_at(tmp_path / "b.db", epochs=5).close()
+    after = ledger_at(tmp_path / "b.db", epochs=5)
+    after.claim({}, {})
+    after.close()
+    with pytest.raises(DataError, match="holds a search with --epochs 5"):
+        ledger_at(tmp_path / "b.db")
 
 
 @pytest.mark.parametrize(
@@ -302,7 +310,9 @@ def test_a_study_of_another_search_is_told_in_a_line(rows, tmp_path, changed, se
     first = make_plan(make_dataset(X, y, "set"), fixed)
     given = {name: settings.pop(name) for name in list(settings) if name in space.DEFAULTS and name != "monitor"}
     second = make_plan(make_dataset(X, y[::-1] if changed else y, "set"), fixed | given, **settings)
-    ledger_at(tmp_path / "a.db", **first.about()).close()
+    begun = ledger_at(tmp_path / "a.db", **first.about())
+    begun.claim({}, {})
+    begun.close()
     ledger_at(tmp_path / "a.db", **first.about()).close()
     with pytest.raises(DataError) as caught:
         ledger_at(tmp_path / "a.db", **second.about())
@@ -622,6 +632,13 @@ def test_the_command_searches_saves_and_goes_on(csv, capsys):
         (("--folds", "3", "--validation-split", "0.2"), "not both"),
         (("--validation-split", "0"), "held out, got 0"),
         (("--validation-split", "90"), "expected 1 to 89 of 90 rows"),
+        (("--folds", "91"), "--folds: expected 2 to 90, the number of training rows, got 91"),
+        (("--storage", "a.db"), "--storage is called --study here"),
+        (("--n-jobs", "2"), "--n-jobs is called --jobs here"),
+        (
+            ("--optimizer", "sgd", "--lr", "1e30"),
+            "none of 2 trials came to its end (2 diverged): standardise the inputs",
+        ),
         (("--picture", "a.txt"), "--picture: expected a name ending in"),
         (("--study", "no/such.db"), "--study: cannot write"),
         (("--monitor", "loss"), "monitor must be one of val_accuracy"),
@@ -629,7 +646,7 @@ def test_the_command_searches_saves_and_goes_on(csv, capsys):
     ],
 )
 def test_the_command_refuses(csv, capsys, options, text):
-    assert main([*TUNE, "--trials", "2", *options]) == 2
+    assert main([*TUNE, "--trials", "2", *options]) == (3 if "diverged" in text else 2)
     err = capsys.readouterr().err
     assert text in err
     assert err.count("\n") == 1

@@ -31,8 +31,9 @@ def add_parser(subparsers: Commands) -> None:
         help="search for the settings that train best",
         description="Search for good settings: widths and depth, activation, optimizer, learning rate, batch size, "
         "dropout, decay. An option of fastnet train that is given is fixed, what is not given is searched. Each trial "
-        "trains on one thread and is judged by rows held out of the training rows. The same command goes on with a "
-        "search that was stopped; several at once share one.",
+        "trains on one thread and is judged by training rows that it does not see: some that are held out, or folds "
+        "that take turns where rows are few. The same command goes on with a search that was stopped; several at once "
+        "share one.",
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
     add_max_bytes(parser)
@@ -135,6 +136,8 @@ def make_plan(args: argparse.Namespace, data: "Dataset", table: "TableRows | Non
     """What to search."""
     from fastnet.tuning import interface
 
+    if args.folds is not None and args.folds > len(data):
+        raise UsageError(f"--folds: expected 2 to {len(data)}, the number of training rows, got {args.folds}")
     fixed = {name: value for name, value in vars(args).items() if name not in OWN and value is not None}
     name = slug(data.name)
     study = args.study or f"{name}.tune.db"
