@@ -652,6 +652,15 @@ def test_the_command_refuses(csv, capsys, options, text):
     assert err.count("\n") == 1
 
 
+def test_the_reasons_of_failures_are_in_the_file(csv, capsys):
+    assert main([*TUNE, "--trials", "2", "--optimizer", "sgd", "--lr", "1e30", "--json", "run.json"]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+    about = json.loads(Path("run.json").read_text())
+    assert about["failures"] == {"diverged": 2}
+    assert about["best"] is None
+    assert [trial["failure"][:8] for trial in about["trials"]] == ["diverged"] * 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):

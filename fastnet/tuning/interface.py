@@ -198,6 +198,9 @@ def tune(
     Optuna (extra tune) draws the settings by TPE (Bergstra et al., 2011), Hyperband (Li et al., 2018) ends trials that
     look hopeless. Each trial trains on one thread, in a process of its own as long as the search lasts.
 
+    X is taken as it is: where `fastnet.load_table` made it, the means that it takes away are those of all rows, which
+    tells trainings of validation rows. The command ``fastnet tune --target`` encodes a table anew for each round.
+
     trials : that the study is to have; None is 100, or any number within ``time``. time : of this call, seconds or a
         text like "5m", from when the first trial can start; trials that run then are lost, but one always ends. jobs :
         trials at once; None is one for each core.
