@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,11 +20,13 @@ import fastnet  # noqa: E402
 from fastnet.cli.main import main  # noqa: E402
 from fastnet.data.dataset import make_dataset  # noqa: E402
 from fastnet.errors import DataError  # noqa: E402
-from fastnet.tuning import parts, space  # noqa: E402
-from fastnet.tuning.board import Board, rungs  # noqa: E402
+from fastnet.tables.loading import TableLoader  # noqa: E402
+from fastnet.tuning import parts, space, words  # noqa: E402
+from fastnet.tuning.board import Board, Trial, rungs  # noqa: E402
 from fastnet.tuning.crew import Crew  # noqa: E402
-from fastnet.tuning.interface import default_epochs, make_plan  # noqa: E402
-from fastnet.tuning.ledger import Ledger  # noqa: E402
+from fastnet.tuning.importance import importances  # noqa: E402
+from fastnet.tuning.interface import Tuned, default_epochs, make_plan  # noqa: E402
+from fastnet.tuning.ledger import Ledger, _lives  # noqa: E402
 from fastnet.tuning.scoring import Outcome, Task, score  # noqa: E402
 from fastnet.tuning.search import Search  # noqa: E402
 from fastnet.tuning.words import Silent, told  # noqa: E402
@@ -66,11 +70,13 @@ def worth(drawn):
 
 
 def play(board, trial):
-    """A trial without a training: it is as good from the start."""
+    """A trial without a training: it is as good from the start, or diverges after the first rung."""
     value = worth(trial.drawn)
     for step in rungs(9):
         if board.is_hopeless(trial, step, value):
             return board.finish(trial, Outcome(value, 1 - value, step, 0.1, {step: value}, pruned=True))
+        if value < 0.78:
+            return board.finish(trial, Outcome(failure="diverged: the loss is not finite"))
     return board.finish(trial, Outcome(value, 1 - value, 9, 0.1, dict.fromkeys(rungs(9), value)))
 
 
@@ -180,6 +186,7 @@ def test_one_job_finds_the_same_each_time():
     states = [trial.state for trial in first.trials.values()]
     assert states.count("pruned") > 5
     assert states.count("complete") > 5
+    assert states.count("failed") > 1
     best = first.ranking()[0]
     assert best.outcome.value == max(t.outcome.value for t in first.trials.values() if t.state == "complete")
 
@@ -194,6 +201,20 @@ def test_a_search_that_is_gone_on_with_goes_on_as_it_would_have(tmp_path):
         ledger.close()
     assert course(board) == course(whole)
     assert os.listdir(tmp_path) == ["a.db"]
+
+
+def test_the_sampler_learns_where_trainings_diverge(tmp_path):
+    ledger = ledger_at(tmp_path / "a.db")
+    board = board_of(ledger)
+    for failure in ("diverged: the loss is not finite", "MemoryError: no room"):
+        board.finish(board.claim(None), Outcome(failure=failure))
+    again = board_of(ledger)
+    states = optuna.trial.TrialState
+    for study in (board.study, again.study):
+        assert [trial.state for trial in study.trials] == [states.PRUNED, states.FAIL]
+    assert [trial.state for trial in ledger.trials()] == [states.FAIL, states.FAIL]
+    assert [trial.state for trial in again.trials.values()] == ["failed", "failed"]
+    ledger.close()
 
 
 def test_trials_of_a_process_that_is_gone_are_lost_and_replaced(tmp_path):
@@ -256,10 +277,46 @@ def test_two_share_a_search_and_do_no_trial_twice(tmp_path):
         ledger.close()
 
 
-def test_a_study_of_another_search_is_refused(tmp_path):
-    ledger_at(tmp_path / "a.db").close()
-    with pytest.raises(DataError, match="holds another search of the same name: its epochs is 9, not 5"):
+def test_a_study_without_trials_is_for_any_search(tmp_path):
+    first = ledger_at(tmp_path / "a.db")
+    first.beat()
+    with pytest.raises(DataError, match="holds a search with --epochs 9"):  # which is about to begin
         ledger_at(tmp_path / "a.db", epochs=5)
+    first.close()
+    ledger_at(tmp_path / "a.db", epochs=5).close()
+    ledger_at(tmp_path / "b.db").close()
+    ledger_at(tmp_path / "b.db", epochs=5).close()
+    after = ledger_at(tmp_path / "b.db", epochs=5)
+    after.claim({}, {})
+    after.close()
+    with pytest.raises(DataError, match="holds a search with --epochs 5"):
+        ledger_at(tmp_path / "b.db")
+
+
+@pytest.mark.parametrize(
+    ("changed", "settings", "text"),
+    [
+        ({}, {"optimizer": "adam"}, "with --optimizer open (here adam): name"),
+        ({}, {"batch_size": 8, "lr": 0.1}, "with --batch-size 16 (here 8) and with --lr open (here 0.1): name"),
+        ({}, {"monitor": "val_loss"}, "with --monitor val_accuracy (here val_loss): name"),
+        ({}, {"amount": 0.3}, "with --folds 5 (here open): name"),
+        ({}, {"search_space": {"dropout": (0.0, 0.2)}}, "with other ranges of dropout: name"),
+        ({"labels": True}, {}, "of other data: name"),
+    ],
+)
+def test_a_study_of_another_search_is_told_in_a_line(rows, tmp_path, changed, settings, text):
+    X, y = rows
+    fixed = {"seed": 1, "hidden": [5], "batch_size": 16}
+    first = make_plan(make_dataset(X, y, "set"), fixed)
+    given = {name: settings.pop(name) for name in list(settings) if name in space.DEFAULTS and name != "monitor"}
+    second = make_plan(make_dataset(X, y[::-1] if changed else y, "set"), fixed | given, **settings)
+    begun = ledger_at(tmp_path / "a.db", **first.about())
+    begun.claim({}, {})
+    begun.close()
+    ledger_at(tmp_path / "a.db", **first.about()).close()
+    with pytest.raises(DataError) as caught:
+        ledger_at(tmp_path / "a.db", **second.about())
+    assert f"a.db holds a search {text}" in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path):
@@ -385,17 +442,130 @@ def test_the_pictures_of_a_search(rows):
     figure = found.plot()
     assert inside(figure)
     titles = [axis.get_title(loc="left") for axis in figure.axes]
-    assert titles[:2] == ["Accuracy by trial", "hidden units"]
+    assert titles[:2] == ["Accuracy by trial", "Accuracy by hidden units"]
     assert len(titles) == 8
+    assert [axis.get_xlabel() for axis in figure.axes[:3]] == ["trial", "hidden units", "activation"]
+    assert {axis.get_ylabel() for axis in figure.axes} == {"accuracy"}
     best = next(line for line in figure.axes[0].lines if line.get_label() == "best so far")
     assert best.get_ydata()[-1] == found.best.outcome.value
 
 
-def test_time_ends_a_search(rows):
-    found = fastnet.tune(*rows, time=0.01, jobs=1, **FIXED)
-    assert not found.ranking
-    with pytest.raises(ValueError, match=r"no trial of .* came to its end: search longer"):
-        _ = found.best
+def test_importance_is_of_what_makes_trials_good(rows):
+    pytest.importorskip("matplotlib", reason="needs the extra plot")
+    from fastnet.pictures import search, search_importance
+
+    board = board_of()
+    play_until(board, 60)
+    plan = replace(make_plan(make_dataset(*rows, "set"), {"seed": 1, "hidden": [5]}), space=SPACE)
+    found = Tuned(plan, list(board.trials.values()), board.ranking(), board.study, 1.0, board)
+    shares = found.importance
+    assert sum(shares.values()) == pytest.approx(1)
+    assert next(iter(shares)) in ("adam.lr", "optimizer")
+    assert shares["batch_size"] < 0.3
+    axis = search_importance(found).axes[0]
+    assert axis.get_yticklabels()[0].get_text() in ("lr (adam)", "optimizer")
+    assert axis.get_xlabel() == "share in what makes a trial good"
+    assert search(found).axes[-1].get_title(loc="left") == "Importance of the settings"
+
+
+def test_few_trials_say_nothing_of_importance():
+    board = board_of()
+    play_until(board, 10)
+    assert importances(board.study, list(SPACE)) == {}
+
+
+def test_time_ends_a_search_when_a_trial_is_over(rows):
+    found = fastnet.tune(*rows, time=1e-3, jobs=1, **FIXED)
+    assert [trial.state for trial in found.trials] == ["complete"]
+
+
+def test_the_time_of_a_search_begins_with_a_worker_that_is_ready(rows, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("fastnet.tuning.search.time.monotonic", lambda: now[0])
+    crew = Crew(task_of(rows, tmp_path, {}), 2)
+    search = Search(board_of(epochs=5), crew, most=None, seconds=5.0, listener=Silent())
+    late = []
+    for seconds, is_ready in ((1000, False), (1000, True), (1004, True), (1005.5, False)):
+        now[0] = seconds
+        if is_ready:
+            search._act(SimpleNamespace(trial=None, is_ready=False), ("ready",))
+        late.append(search._is_late())
+    assert late == [False, False, False, True]
+
+
+def test_few_rows_are_judged_by_folds():
+    def plan(rows, **settings):
+        return make_plan(make_dataset(np.zeros((rows, 2), np.float32), np.arange(rows) % 2, "set"), {}, **settings)
+
+    assert [plan(rows).folds for rows in (9, 10, 999, 1000)] == [None, 5, 5, None]
+    assert plan(500, folds=3).folds == 3
+    assert (plan(500, amount=0.2).folds, plan(500, amount=0.2).amount) == (None, 0.2)
+    assert plan(500, shuffle=False).folds is None  # the last rows, as for time series
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_rounds_of_a_table_learn_columns_from_their_own_rows(folds, shuffle, rng):
+    age, town, y = (
+        rng.normal(40, 10, 90),
+        rng.choice(["a", "b"], 90).astype(object),
+        np.array(["no", "yes"])[np.arange(90) % 2],
+    )
+    town[7] = "only here"
+
+    def rounds(age):
+        loader = TableLoader({"age": age, "town": town, "y": y}, "y")
+        data = loader.split().train
+        table = parts.TableRows(loader, loader.drawn())
+        sets = list(table.divided(data, 0.2, folds, seed=1, shuffle=shuffle))
+        numbers = list(parts.held_out(data, 0.2, folds, seed=1, shuffle=shuffle))
+        return sets[::2], sets[1::2], numbers, data
+
+    trained, held, numbers, data = rounds(age)
+    assert len(trained) == len(held) == (folds or 1)
+    for fitted, judged, chosen in zip(trained, held, numbers, strict=True):
+        assert np.allclose(fitted.X[:, 0].mean(), 0, atol=1e-5)
+        assert np.array_equal(judged.y, data.y[chosen])
+        assert ("town=only here" in fitted.preprocess.feature_names) == (7 not in chosen)
+    age[numbers[0]] += 1000
+    changed, _, _, whole = rounds(age)
+    assert np.array_equal(changed[0].X, trained[0].X)
+    assert not np.allclose(whole.X[:, 0], data.X[:, 0], atol=0.1)
+
+
+def test_a_table_and_its_arrays_are_divided_alike(rng):
+    values = rng.normal(size=60)
+    loader = TableLoader({"a": rng.normal(size=60), "y": values}, "y")
+    data = loader.split().train
+    table = parts.TableRows(loader, loader.drawn())
+    fitted, judged = table.divided(data, 0.25, None, seed=4, shuffle=True)
+    kept, held = parts.divided(data, 0.25, None, seed=4, shuffle=True)
+    in_units = [part.preprocess.inverse_target(part.y) for part in (fitted, judged, kept, held)]
+    assert np.allclose(in_units[0], in_units[2])
+    assert np.allclose(in_units[1], in_units[3])
+
+
+def test_failures_are_counted_by_reason(rows):
+    failures = [
+        "diverged: the loss is not finite",
+        "diverged: it grew",
+        "MemoryError: no 3 GB",
+        "ValueError: " + "x" * 200,
+    ]
+    trials = [Trial(i, {}, {}, "failed", Outcome(failure=text)) for i, text in enumerate(failures)]
+    found = words.failures(trials)
+    assert list(found.items())[:2] == [("diverged", 2), ("out of memory", 1)]
+    assert max(map(len, found)) < 110
+    assert words.none_complete(trials[:2]) == (
+        "none of 2 trials came to its end (2 diverged): standardise the inputs, or set a smaller lr"
+    )
+    plan = make_plan(make_dataset(*rows, "set"), {})
+    tuned = Tuned(plan, trials[:3], [], None)
+    assert str(tuned).endswith("failed: 2 diverged, 1 out of memory")
+    with pytest.raises(
+        ValueError, match=r"none of 3 trials came to its end \(2 diverged, 1 out of memory\): standardise"
+    ):
+        _ = tuned.best
 
 
 class Killer(Silent):
@@ -412,7 +582,7 @@ class Killer(Silent):
 def test_a_worker_that_dies_is_replaced(rows, tmp_path):
     board = board_of(epochs=5)
     crew = Crew(task_of(rows, tmp_path, {}), 1)
-    Search(board, crew, most=3, deadline=float("inf"), listener=Killer(crew)).run()
+    Search(board, crew, most=3, seconds=None, listener=Killer(crew)).run()
     assert board.counted() == 3
     assert [trial.state for trial in board.trials.values()].count("failed") <= 1
     assert all(worker.process.returncode is not None for worker in crew.workers)
@@ -462,6 +632,13 @@ def test_the_command_searches_saves_and_goes_on(csv, capsys):
         (("--folds", "3", "--validation-split", "0.2"), "not both"),
         (("--validation-split", "0"), "held out, got 0"),
         (("--validation-split", "90"), "expected 1 to 89 of 90 rows"),
+        (("--folds", "91"), "--folds: expected 2 to 90, the number of training rows, got 91"),
+        (("--storage", "a.db"), "--storage is called --study here"),
+        (("--n-jobs", "2"), "--n-jobs is called --jobs here"),
+        (
+            ("--optimizer", "sgd", "--lr", "1e30"),
+            "none of 2 trials came to its end (2 diverged): standardise the inputs",
+        ),
         (("--picture", "a.txt"), "--picture: expected a name ending in"),
         (("--study", "no/such.db"), "--study: cannot write"),
         (("--monitor", "loss"), "monitor must be one of val_accuracy"),
@@ -469,10 +646,19 @@ def test_the_command_searches_saves_and_goes_on(csv, capsys):
     ],
 )
 def test_the_command_refuses(csv, capsys, options, text):
-    assert main([*TUNE, "--trials", "2", *options]) == 2
+    assert main([*TUNE, "--trials", "2", *options]) == (3 if "diverged" in text else 2)
     err = capsys.readouterr().err
     assert text in err
     assert err.count("\n") == 1
+
+
+def test_the_reasons_of_failures_are_in_the_file(csv, capsys):
+    assert main([*TUNE, "--trials", "2", "--optimizer", "sgd", "--lr", "1e30", "--json", "run.json"]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+    about = json.loads(Path("run.json").read_text())
+    assert about["failures"] == {"diverged": 2}
+    assert about["best"] is None
+    assert [trial["failure"][:8] for trial in about["trials"]] == ["diverged"] * 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -481,9 +667,14 @@ def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):
     command = [sys.executable, "-m", "fastnet", *TUNE, "--trials", "1000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     done = wait_for_trials(3)
+    workers = children(process.pid)
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == code
+    end = time.monotonic() + 30
+    while any(map(_lives, workers)):
+        assert time.monotonic() < end, "workers outlive the search"
+        time.sleep(0.05)
     if number != signal.SIGKILL:
         assert "fastnet: trials that are over are in set.tune.db; the same command goes on\n" in err
     with_lost = states()
@@ -492,6 +683,15 @@ def test_a_search_that_is_ended_loses_only_what_ran(csv, capsys, number, code):
     ended = states()
     assert ended.count("FAIL") <= 1
     assert len(ended) - ended.count("FAIL") == len(with_lost) + 2
+
+
+def children(pid):
+    """The processes that one has started, where there is a command that tells."""
+    if shutil.which("pgrep") is None:
+        return []
+    told = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+    assert told
+    return list(map(int, told.split()))
 
 
 def wait_for_trials(most):

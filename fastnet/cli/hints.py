@@ -30,6 +30,11 @@ _OWN_WORDS = {
     "--quiet": ("--silent", "-q", "--no-progress"),
     "--proba": ("--probabilities", "--predict-proba", "--probability"),
     "--report": ("--classification-report",),
+    "--trials": ("--n-trials", "--num-trials", "--n-iter"),
+    "--time": ("--timeout", "--max-time"),
+    "--jobs": ("--n-jobs", "--workers", "--cores"),
+    "--folds": ("--cv", "--n-folds", "--n-splits", "--k-folds"),
+    "--study": ("--storage", "--study-name", "--db"),
 }
 
 _UNKNOWN = {

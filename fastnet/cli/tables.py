@@ -77,16 +77,6 @@ def loader(args: argparse.Namespace) -> "TableLoader":
     )  # fmt: skip
 
 
-def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None]":
-    """(training rows, test rows or None) of the table, all of the training rows encoded by the same statistics."""
-    table = loader(args)
-    args.output = args.output or ("identity" if table.holds_values else "softmax")
-    parts = table.split(test_split=args.test_split, seed=getattr(args, "seed", settings.DEFAULTS["seed"]))
-    if not args.quiet:
-        print_columns(table, parts.train)
-    return parts.train, parts.test
-
-
 def complete(args: argparse.Namespace, table: "TableLoader") -> None:
     """Set what the user left open to the defaults of tables."""
     from fastnet.tables.defaults import defaults

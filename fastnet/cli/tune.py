@@ -15,6 +15,7 @@ from fastnet.errors import UsageError
 if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.tuning.interface import Plan, Tuned
+    from fastnet.tuning.parts import TableRows
 
 OWN = (
     "run", "given", "data", "source", "max_bytes", "validation_split", "shuffle_split", "folds", "trials", "time",
@@ -30,22 +31,26 @@ def add_parser(subparsers: Commands) -> None:
         help="search for the settings that train best",
         description="Search for good settings: widths and depth, activation, optimizer, learning rate, batch size, "
         "dropout, decay. An option of fastnet train that is given is fixed, what is not given is searched. Each trial "
-        "trains on one thread and is judged by rows held out of the training rows. The same command goes on with a "
-        "search that was stopped; several at once share one.",
+        "trains on one thread and is judged by training rows that it does not see: some that are held out, or folds "
+        "that take turns where rows are few. The same command goes on with a search that was stopped; several at once "
+        "share one.",
     )
     parser.add_argument("--data", metavar="NAME|PATH", help="data set: a name, a file or a folder (default: mnist)")
     add_max_bytes(parser)
     tables.add_options(parser)
-    split_help = f"training rows to judge trials by, a number or a share, drawn by class (default: {rows.SHARE})"
+    split_help = f"training rows to judge trials by, a number or a share, drawn by class (default: {rows.SHARE}, or "
+    split_help += "--folds 5 below 1000 rows)"
     parser.add_argument("--validation-split", type=rows_or_fraction, metavar="N|SHARE", help=split_help)
     last_help = "hold out the last rows, as for time series"
     parser.add_argument("--no-shuffle-split", dest="shuffle_split", action="store_false", help=last_help)
     search = parser.add_argument_group("search")
     trials_help = "trials that the search is to have (default: 100, or any number within --time)"
     search.add_argument("--trials", type=whole(1), metavar="N", help=trials_help)
-    search.add_argument("--time", type=duration, metavar="TIME", help="end the search after so long: 90s, 5m, 1h")
+    time_help = "end the search so long after its first trial began: 90s, 5m, 1h; one trial always ends"
+    search.add_argument("--time", type=duration, metavar="TIME", help=time_help)
     search.add_argument("--jobs", type=whole(1), metavar="N", help="trials at once (default: one for each core)")
-    search.add_argument("--folds", type=whole(2), metavar="K", help="judge each trial by cross-validation")
+    folds_help = "judge each trial by cross-validation, K trainings (default: 5 below 1000 rows)"
+    search.add_argument("--folds", type=whole(2), metavar="K", help=folds_help)
     study_help = "where Optuna keeps the trials (default: DATA.tune.db in the working directory)"
     search.add_argument("--study", metavar="FILE.db|URL", help=study_help)
     output = parser.add_argument_group("output")
@@ -60,21 +65,49 @@ def add_parser(subparsers: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search as the options say."""
-    from fastnet.driver.team import ALONE
     from fastnet.tuning.optuna_package import optuna
 
     check(args)
     optuna()
     args.source, args.output = args.data, getattr(args, "output", None)
-    data, test_set = rows.take(args, ALONE) if args.target is None else tables.take(args)
-    plan = make_plan(args, data)
+    data, test_set, table = take(args)
+    plan = make_plan(args, data, table)
     if not args.quiet:
         print(loading.describe(data, test_set), flush=True)
-        print(terminal.fold(about(plan)), flush=True)
+        print(terminal.fold(about(plan, by_default=args.folds is None)), flush=True)
     found = kept_when_interrupted(args, plan)
+    if not found.ranking:
+        return without_best(args, found, data)
     if not args.quiet:
         print(f"{summary(found)}\n\n{found}", flush=True)
     return finish(args, found, data, test_set)
+
+
+def take(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, TableRows | None]":
+    """(training rows, test rows or None, the rows of the table if it is one)."""
+    if args.target is None:
+        from fastnet.driver.team import ALONE
+
+        return *rows.take(args, ALONE), None
+    from fastnet.tuning.parts import TableRows
+
+    table = tables.loader(args)
+    args.output = args.output or ("identity" if table.holds_values else "softmax")
+    split = {"test_split": args.test_split, "seed": getattr(args, "seed", settings.DEFAULTS["seed"])}
+    found = table.split(**split)
+    if not args.quiet:
+        tables.print_columns(table, found.train)
+    return found.train, found.test, TableRows(table, table.drawn(**split))
+
+
+def without_best(args: argparse.Namespace, found: "Tuned", data: "Dataset") -> int:
+    """Say why no trial came to its end, and write the trials where that was asked for; the exit code."""
+    from fastnet.tuning.words import none_complete
+
+    terminal.error(none_complete(found.trials))
+    if args.json and not files.written("--json", args.json, lambda path: files.write_json(path, facts(found, data))):
+        return 4
+    return 3 if set(found.failures) == {"diverged"} else 2
 
 
 def summary(found: "Tuned") -> str:
@@ -99,10 +132,12 @@ def check(args: argparse.Namespace) -> None:
         import fastnet.pictures  # noqa: F401 - a missing extra is told before the search
 
 
-def make_plan(args: argparse.Namespace, data: "Dataset") -> "Plan":
+def make_plan(args: argparse.Namespace, data: "Dataset", table: "TableRows | None") -> "Plan":
     """What to search."""
     from fastnet.tuning import interface
 
+    if args.folds is not None and args.folds > len(data):
+        raise UsageError(f"--folds: expected 2 to {len(data)}, the number of training rows, got {args.folds}")
     fixed = {name: value for name, value in vars(args).items() if name not in OWN and value is not None}
     name = slug(data.name)
     study = args.study or f"{name}.tune.db"
@@ -110,8 +145,8 @@ def make_plan(args: argparse.Namespace, data: "Dataset") -> "Plan":
         files.check_writable("--study", study)
     return interface.make_plan(
         data, {"seed": settings.DEFAULTS["seed"], **fixed}, monitor=fixed.get("monitor"), trials=args.trials,
-        seconds=args.time, jobs=args.jobs, amount=args.validation_split or rows.SHARE, shuffle=args.shuffle_split,
-        folds=args.folds, study=study, name=name,
+        seconds=args.time, jobs=args.jobs, amount=args.validation_split, shuffle=args.shuffle_split, folds=args.folds,
+        study=study, name=name, table=table,
     )  # fmt: skip
 
 
@@ -120,9 +155,10 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "data"
 
 
-def about(plan: "Plan") -> str:
-    """What is searched, and how."""
-    by = f"{plan.folds} folds" if plan.folds else f"{held_out_rows(plan)} rows held out"
+def about(plan: "Plan", *, by_default: bool = False) -> str:
+    """What is searched, and how. by_default : nobody asked for the folds, if there are some."""
+    why = "cross-validation" + ", since rows are few" * by_default
+    by = f"{plan.folds} folds ({why})" if plan.folds else f"{held_out_rows(plan)} rows held out"
     trials = f"up to {plan.trials} trials" if plan.trials is not None else "trials"
     jobs = f"{plan.jobs} at once" if plan.jobs > 1 else "one at a time"
     searched = list(dict.fromkeys(entry.rpartition(".")[2].partition("_1")[0] for entry in plan.space))
@@ -186,13 +222,17 @@ def again(found: "Tuned", data: "Dataset") -> str:
 
 def facts(found: "Tuned", data: "Dataset") -> dict[str, Any]:
     """What the JSON file of a search holds."""
-    plan = found.plan
+    plan, best = found.plan, None
+    if found.ranking:
+        best = {"number": found.best.number, "settings": found.settings, "outcome": vars(found.best.outcome)}
     return {
-        "best": {"number": found.best.number, "settings": found.settings, "outcome": vars(found.best.outcome)},
+        "best": best,
         "monitor": plan.monitor,
         "fixed": plan.fixed,
         "searched": {name: vars(entry) for name, entry in plan.space.items()},
         "trials": found.records(),
+        "failures": found.failures,
+        "importance": found.importance,
         "study": plan.study,
         "seconds": found.seconds,
         "jobs": plan.jobs,

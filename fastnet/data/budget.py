@@ -61,6 +61,16 @@ class Budget:
         finally:
             self.give(n)
 
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Account for a block that reads the files once more from the start, and keeps nothing of it."""
+        before = self._taken, self._unpacked
+        self._taken = self._unpacked = 0
+        try:
+            yield
+        finally:
+            self._taken, self._unpacked = before
+
     def unpack(self, n: int) -> None:
         """Account for n bytes that came out of compressed data, whether they stay or not."""
         self._unpacked += n

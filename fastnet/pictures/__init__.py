@@ -12,7 +12,7 @@ except ImportError as error:
 from fastnet.pictures.columns import importance
 from fastnet.pictures.courses import curves, learning_rate, loss, lr_finder, score
 from fastnet.pictures.mistakes import confusion_matrix, misclassified
-from fastnet.pictures.searches import search, search_course, search_setting
+from fastnet.pictures.searches import search, search_course, search_importance, search_setting
 from fastnet.pictures.values import predicted_against_true, residual_histogram, residuals
 from fastnet.pictures.weights import first_layer, weight_histograms
 
@@ -31,6 +31,7 @@ __all__ = [
     "score",
     "search",
     "search_course",
+    "search_importance",
     "search_setting",
     "weight_histograms",
 ]

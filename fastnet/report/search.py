@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from fastnet.pictures import search_course, search_setting
+from fastnet.pictures import search_course, search_importance, search_setting
 from fastnet.pictures.searches import searched
 from fastnet.report.course import value_text
 from fastnet.report.markup import Markup, facts, joined, picture, section, table, tag
 from fastnet.report.page import document
+from fastnet.tuning.words import listed
 
 if TYPE_CHECKING:
     from fastnet.tuning.interface import Tuned
@@ -30,6 +31,8 @@ def _header(found: "Tuned", title: str) -> Markup:
         ("trials", str(len(states))),
         ("of them pruned", str(states.count("pruned"))),
     ]
+    if found.failures:
+        figures.append(("of them failed", listed(found.failures)))
     return tag("header", tag("h1", title), tag("div", facts(figures), class_="figures"))
 
 
@@ -49,6 +52,8 @@ def _best(found: "Tuned") -> Markup:
 def _pictures(found: "Tuned") -> Markup:
     images = [picture(search_course(found), "Dots: value by trial")]
     images += [picture(search_setting(found, name), f"Dots: value over {name}") for name in searched(found)]
+    if found.importance:
+        images.append(picture(search_importance(found), "Bars: importance of each setting"))
     return section("The search", tag("div", joined(images), class_="pictures"))
 
 

@@ -111,13 +111,39 @@ class TableLoader:
         test_split, validation_split : rows, or a share of the rows, as for `load_table`; None or 0 is none. seed : of
         the draw. shuffle : False takes the last rows; those of validation come before those of the test.
         """
+        drawn = self.drawn(test_split=test_split, validation_split=validation_split, seed=seed, shuffle=shuffle)
+        parts = self.encoded(drawn)
+        if self.test is None:
+            return parts
+        assert parts.train.preprocess is not None
+        test = load_rows(self.test, parts.train.preprocess, budget=self.budget)
+        if test.y is None:
+            raise data_error(test.name, f"expected a column {self.target.name!r}, the target, got none")
+        return replace(parts, test=test)
+
+    def drawn(
+        self, *, test_split: int | float | None = None, validation_split: int | float | None = None, seed: int = 0,
+        shuffle: bool = True,
+    ) -> np.ndarray:  # fmt: skip
+        """The part of each row, uint8 (n_rows,): TRAIN, VALIDATION or TEST; arguments as for `split`."""
         if test_split and self.test is not None:
             raise ValueError("test_split must be None where there is a test table")
-        y = self.target.encode(self.cells, self.table.name, self.known)
         part = np.full(self.n_rows, TRAIN, np.uint8)
         for number, amount in ((TEST, test_split), (VALIDATION, validation_split)):
             if amount:
-                self._take(part, number, amount, None if self.holds_values else y, seed, shuffle)
+                labels = None if self.holds_values else self._encoded_target()
+                self._take(part, number, amount, labels, seed, shuffle)
+        return part
+
+    def _encoded_target(self) -> np.ndarray:
+        return self.target.encode(self.cells, self.table.name, self.known)
+
+    def encoded(self, part: np.ndarray) -> Parts:
+        """The sets of the rows that are TRAIN, VALIDATION and TEST in part, uint8 (n_rows,); others are left out.
+
+        What is learned of the columns comes from those of TRAIN alone.
+        """
+        y = self._encoded_target()
         if self.holds_values:
             target = self.target.standardised(y[part == TRAIN], self.table.name)
             y = (y - target.mean) / target.scale
@@ -158,10 +184,6 @@ class TableLoader:
             for X, labels in zip(arrays, y, strict=True)
         )
         assert train is not None
-        if self.test is not None:
-            test = load_rows(self.test, learned, budget=self.budget)
-            if test.y is None:
-                raise data_error(test.name, f"expected a column {target.name!r}, the target, got none")
         return Parts(train, validation, test)
 
 

@@ -120,10 +120,15 @@ class Board:
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """Note what came of a trial of this process."""
         states = optuna().trial.TrialState
+        if outcome.failure:
+            reported = self.study.get_trials(deepcopy=False)[trial.asked.number].intermediate_values
+            outcome = replace(outcome, reports=dict(reported))
         state = states.FAIL if outcome.failure else states.PRUNED if outcome.pruned else states.COMPLETE
         trial.outcome = outcome
         trial.state = "failed" if outcome.failure else "pruned" if outcome.pruned else "complete"
-        self.study.tell(trial.asked, outcome.value if trial.state == "complete" else None, state=state)
+        self.study.tell(
+            trial.asked, outcome.value if trial.state == "complete" else None, state=_lesson(state, outcome)
+        )
         if self.ledger is not None and trial.place is not None:
             kept = self.study.get_trials(deepcopy=False)[trial.asked.number].system_attrs
             self.ledger.finish(trial.place, state, outcome.value, asdict(outcome) | {"kept": kept})
@@ -165,6 +170,7 @@ class Board:
         """Have the sampler and the pruner know a trial of the ledger."""
         about = stored.user_attrs.get(OUTCOME) or {}
         state = stored.state if stored.state.is_finished() else optuna().trial.TrialState.FAIL
+        state = _lesson(state, trial.outcome)
         known = optuna().trial.create_trial(
             state=state, value=stored.value if trial.state in ("complete", "pruned") else None,
             params=stored.params, distributions=stored.distributions, system_attrs=about.get("kept") or {},
@@ -182,6 +188,11 @@ class Board:
     def waits_for_others(self) -> bool:
         """Whether trials of other processes still run."""
         return any(trial.state == "running" and trial.owner is not None for trial in self.trials.values())
+
+
+def _lesson(state: Any, outcome: Outcome | None) -> Any:
+    """The state that the sampler is told. It forgets trials that fail, but takes pruned ones for the worst."""
+    return optuna().trial.TrialState.PRUNED if outcome is not None and outcome.diverged else state
 
 
 def _seed(seed: int, number: int) -> int:

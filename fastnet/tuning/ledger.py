@@ -18,7 +18,13 @@ from fastnet.tuning.optuna_package import optuna, silent
 
 OWNER, OUTCOME, ABOUT = "owner", "outcome", "fastnet"  # attributes of trials and of the study
 BEAT = 5.0  # seconds between two signs of life
+ENDED = -1  # the sign of an owner that has ended
 SILENCE = 20.0  # seconds without one after which an owner is gone
+OPTIONS = {
+    "figure": "--monitor",
+    "validation": "--validation-split",
+}  # by the names of `about` that are called otherwise
+FOLLOWS = ("searched", "validation")  # what is different there may follow from other differences
 BUSY = 60.0  # seconds that a writer waits for another one
 
 
@@ -36,6 +42,23 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
             raise DataError(f"{self.place} cannot be used as a study of Optuna: {text}") from None
 
     return call
+
+
+def _difference(key: str, there: Any, here: Any) -> str:
+    """What is different in a study that is there, for a message."""
+    if key == "data":
+        return "of other data"
+    if key == "searched":
+        names = [name.replace("_", " ") for name in {**there, **here} if there.get(name) != here.get(name)]
+        return f"with other ranges of {', '.join(names[:3])}{', ...' * (len(names) > 3)}"
+    option = OPTIONS.get(key, f"--{key.replace('_', '-')}")
+    return f"with {option} {_brief(there)} (here {_brief(here)})"
+
+
+def _brief(value: Any) -> str:
+    """A value of `about` in few letters."""
+    text = "open" if value is None else str(value)
+    return text if len(text) <= 30 else f"{text[:30]}..."
 
 
 class Ledger:
@@ -58,21 +81,27 @@ class Ledger:
             self.study = optuna().create_study(
                 storage=self.storage, study_name=name, load_if_exists=True, direction=direction
             )
-        self._check(about)
         self.id = self.storage.get_study_id_from_name(name)
+        self._check(about)
 
     def _check(self, about: dict[str, Any]) -> None:
         found = self.study.user_attrs.get(ABOUT)
-        if found is None:
+        if found is None or self._is_unused():
             self.study.set_user_attr(ABOUT, about)
             return
-        different = [key for key in about if about[key] != found.get(key)]
+        different = [key for key in {**found, **about} if found.get(key) != about.get(key)]
         if different:
-            key = different[0]
+            causes = [key for key in different if key not in FOLLOWS] or different
+            told = [_difference(key, found.get(key), about.get(key)) for key in causes[:2]]
             raise DataError(
-                f"{self.place} holds another search of the same name: its {key} is {found.get(key)}, not {about[key]}; "
-                "give the same options, or choose another study"
+                f"{self.place} holds a search {' and '.join(told)}: name another file by --study (study= in Python), "
+                "or give what that search had"
             )
+
+    def _is_unused(self) -> bool:
+        """Whether there is no trial, and nobody about to begin one: a search that ended on a wrong option, say."""
+        owners = [key.partition(" ")[2] for key in self.study.user_attrs if key.startswith(f"{OWNER} ")]
+        return not self.study.get_trials(deepcopy=False) and all(map(self.is_gone, owners))
 
     @_told
     def claim(self, drawn: dict[str, Any], distributions: dict[str, Any]) -> tuple[int, int]:
@@ -119,14 +148,18 @@ class Ledger:
         if os.name == "posix" and host == socket.gethostname() and not _lives(int(pid)):
             return True
         sign = self.study.user_attrs.get(f"{OWNER} {owner}")
+        if sign == ENDED:
+            return True
         before, since = self.heard.setdefault(owner, (sign, time.monotonic()))
         if sign != before:
             self.heard[owner] = sign, time.monotonic()
         return sign == before and time.monotonic() - since > SILENCE
 
     def close(self) -> None:
-        """Let go of the database; of SQLite one file is left then."""
+        """Say that this process ends, and let go of the database; of SQLite one file is left then."""
         with contextlib.suppress(Exception):
+            if self.beats:
+                self.study.set_user_attr(f"{OWNER} {self.owner}", ENDED)
             self.storage.remove_session()
             self.storage.engine.dispose()
 

@@ -1,17 +1,17 @@
 """The rows of a search in files that all workers map: they are in memory once, however many workers there are."""
 
 import os
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastnet.data import splitting
 from fastnet.data.dataset import Dataset
-from fastnet.data.splitting import split
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from fastnet.data.splitting import draw, held_out_rows, split
+from fastnet.tables.loading import LEFT_OUT, TRAIN, VALIDATION, TableLoader
 
 STREAM = 0x74756E65  # of random numbers: other ones than those of the split
 
@@ -20,14 +20,14 @@ STREAM = 0x74756E65  # of random numbers: other ones than those of the split
 class Parts:
     """A data set in parts, the files X0.npy, y0.npy, X1.npy, ... of a folder.
 
-    about : the data set without its rows. rounds : for each training of a trial (parts to train on, part to validate).
+    about : a set without its rows. rounds : for each training of a trial (parts to train on, part to validate).
     """
 
     folder: str
     about: Dataset
     rounds: tuple[tuple[tuple[int, ...], int], ...]
 
-    def sets(self) -> "Iterator[tuple[Dataset, Dataset]]":
+    def sets(self) -> Iterator[tuple[Dataset, Dataset]]:
         """(training rows, validation rows) of each round."""
         for trained, validated in self.rounds:
             yield self._joined(trained), self._joined((validated,))
@@ -42,16 +42,58 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def write(folder: str | os.PathLike, sets: list[Dataset], *, crossed: bool) -> Parts:
-    """Write sets with y: those of training and validation, or, ``crossed``, the folds of a cross-validation."""
+def write(folder: str | os.PathLike, sets: Iterable[Dataset], *, crossed: bool) -> Parts:
+    """Write sets with y: those of training and validation in turn, or, ``crossed``, the folds of a cross-validation."""
+    about, count = None, 0
     for i, part in enumerate(sets):
         assert part.y is not None
         np.save(Path(folder, f"X{i}.npy"), part.X)
         np.save(Path(folder, f"y{i}.npy"), part.y)
-    every = range(len(sets))
-    rounds = tuple((tuple(j for j in every if j != i), i) for i in every) if crossed else (((0,), 1),)
-    about = replace(sets[0], X=sets[0].X[:0].copy(), y=None, file_names=None)
-    return Parts(os.fspath(folder), about, rounds)
+        about, count = replace(part, X=part.X[:0].copy(), y=None, file_names=None), i + 1
+    assert about is not None
+    pairs = tuple(((i,), i + 1) for i in range(0, count, 2))
+    turns = tuple((tuple(j for j in range(count) if j != i), i) for i in range(count))
+    return Parts(os.fspath(folder), about, turns if crossed else pairs)
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The training rows of a table. Each round learns the columns from the rows that it trains on, and no others.
+
+    loader : of the table. part : uint8 (loader.n_rows,), TRAIN for these rows.
+    """
+
+    loader: TableLoader
+    part: np.ndarray
+
+    def divided(
+        self, data: Dataset, amount: int | float, folds: int | None, *, seed: int, shuffle: bool
+    ) -> Iterator[Dataset]:
+        """For each round the rows to train on, then those to validate on. data : these rows, for their classes."""
+        free = np.flatnonzero(self.part == TRAIN)
+        for held in held_out(data, amount, folds, seed=seed, shuffle=shuffle):
+            part = np.where(self.part == TRAIN, self.part, LEFT_OUT)
+            part[free[held]] = VALIDATION
+            with warnings.catch_warnings(), self.loader.budget.repeated():
+                warnings.simplefilter("ignore")  # of rare categories, which some round has to meet as new ones
+                found = self.loader.encoded(part)
+            assert found.validation is not None
+            yield from (found.train, found.validation)
+
+
+def held_out(
+    data: Dataset, amount: int | float, folds: int | None, *, seed: int, shuffle: bool
+) -> Iterator[np.ndarray]:
+    """The numbers of the rows that are held out of each round, the same ones as `divided` holds out."""
+    n = len(data)
+    if folds is not None:
+        numbers = fold_numbers(data, folds, seed=seed, shuffle=shuffle)
+        yield from (np.flatnonzero(numbers == i) for i in range(folds))
+        return
+    n_held = held_out_rows(n, amount)
+    rng = np.random.default_rng([seed, splitting.STREAM])
+    labels = None if data.holds_values else data.y
+    yield draw(n, n_held, rng, labels)[1] if shuffle else np.arange(n - n_held, n)
 
 
 def divided(data: Dataset, amount: int | float, folds: int | None, *, seed: int, shuffle: bool) -> list[Dataset]:

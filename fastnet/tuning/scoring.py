@@ -19,6 +19,7 @@ from fastnet.network import Network
 from fastnet.tuning.parts import Parts
 
 WARM_ROWS = 64
+DIVERGED = "diverged"  # how the failure of a training begins that did
 # Of a training that no validation rows decide on.
 UNWATCHED: dict[str, Any] = {"patience": None, "monitor": None, "min_delta": 0.0}
 
@@ -54,6 +55,11 @@ class Outcome:
     reports: dict[int, float] = field(default_factory=dict)
     pruned: bool = False
     failure: str | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether that is why it failed."""
+        return (self.failure or "").startswith(DIVERGED)
 
 
 class Diverged(ArithmeticError):
@@ -92,7 +98,7 @@ def score(task: Task, drawn: dict[str, Any], is_hopeless: Callable[[int, float],
         except (ArithmeticError, ValueError, TypeError, MemoryError, UsageError) as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             diverged = isinstance(error, NonFiniteLossError | Diverged)
-            return Outcome(failure=f"diverged: {error}" if diverged else text, seconds=time.perf_counter() - start)
+            return Outcome(failure=f"{DIVERGED}: {error}" if diverged else text, seconds=time.perf_counter() - start)
 
 
 def _scored(task: Task, drawn: dict[str, Any], is_hopeless: Callable[[int, float], bool], start: float) -> Outcome:

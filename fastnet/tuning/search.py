@@ -1,6 +1,7 @@
 """The loop of a search: hands out trials, answers reports, and writes down what came of them."""
 
 import contextlib
+import math
 import queue
 import time
 from collections.abc import Iterator
@@ -28,18 +29,20 @@ class Listener(Protocol):
 class Search:
     """One call's share of a search.
 
-    most : trials that the study is to have, None for any number. deadline : on the monotonic clock.
+    most : trials that the study is to have, None for any number. seconds : from when the first worker is ready, None
+    for any time. ended : trials that came to an end here.
     """
 
-    def __init__(self, board: Board, crew: Crew, *, most: int | None, deadline: float, listener: Listener):
+    def __init__(self, board: Board, crew: Crew, *, most: int | None, seconds: float | None, listener: Listener):
         self.board, self.crew, self.listener = board, crew, listener
-        self.most, self.deadline = most, deadline
+        self.most, self.seconds = most, seconds
+        self.deadline, self.ended = math.inf, 0
 
     def run(self) -> None:
-        """Search until there are enough trials, or time is up; trials that then run are lost."""
+        """Search until there are enough trials, or time is up and a trial has ended; those that then run are lost."""
         with self._nothing_left_running():
             self.crew.start()
-            while time.monotonic() < self.deadline:
+            while not (self._is_late() and (self.ended or self._is_complete())):
                 with uninterrupted():
                     is_over = not self._hand_out()
                     self._beat()
@@ -58,17 +61,27 @@ class Search:
                     if worker.trial is not None:
                         self.board.lose(worker.trial)
 
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def _is_busy(self) -> bool:
+        return any(worker.trial is not None for worker in self.crew.workers)
+
+    def _is_complete(self) -> bool:
+        """Whether there are enough trials, and none of them runs here."""
+        return self.most is not None and self.board.counted() >= self.most and not self._is_busy()
+
     def _hand_out(self) -> bool:
         """Give workers that are free something to do; False if there is nothing more to do or to wait for."""
         for worker in self.crew.free():
+            if self._is_late() and self._is_busy():
+                break
             trial = self.board.claim(self.most)
             if trial is None:
                 break
             worker.trial = trial
             worker.send(trial.settings)
-        enough = self.most is not None and self.board.counted() >= self.most
-        busy = any(worker.trial is not None for worker in self.crew.workers)
-        return busy or not enough or self._awaits_others()
+        return not self._is_complete() or self._awaits_others()
 
     def _awaits_others(self) -> bool:
         """Whether trials of other processes run: they belong to the result, and if they are lost, others are needed."""
@@ -83,8 +96,9 @@ class Search:
 
     def _listen(self) -> None:
         """Take what workers say, for a moment."""
+        left = self.deadline - time.monotonic()
         try:
-            worker, message = self.crew.events.get(timeout=min(TICK, max(0.0, self.deadline - time.monotonic())))
+            worker, message = self.crew.events.get(timeout=min(TICK, left) if left > 0 else TICK)
         except queue.Empty:
             self.listener.tick(self.board)
             return
@@ -99,6 +113,8 @@ class Search:
             raise DataError(f"no trial can be trained: {message[1]}")
         elif message[0] == "ready":
             worker.is_ready = True
+            if self.seconds is not None:
+                self.deadline = min(self.deadline, time.monotonic() + self.seconds)
         elif message[0] == "rung":
             assert worker.trial is not None
             worker.send(self.board.is_hopeless(worker.trial, *message[1:]))
@@ -109,6 +125,7 @@ class Search:
         trial, worker.trial = worker.trial, None
         assert trial is not None
         self.board.finish(trial, outcome)
+        self.ended += 1
         self.listener.over(trial, self.board)
 
     def _replace(self, worker: Worker) -> None:

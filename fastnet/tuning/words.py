@@ -1,10 +1,12 @@
 """What is said of a search: a line for each new best, a line that moves, and the table of the best."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastnet import terminal
 from fastnet.tuning.board import Board, Trial
+from fastnet.tuning.scoring import DIVERGED
 
 BEST = 10  # trials in the table
 FIGURES = {"val_accuracy": "accuracy", "val_r2": "R2", "val_loss": "loss"}
@@ -13,6 +15,11 @@ NAMES = {
     "hidden": "hidden", "activation": "act.", "optimizer": "rule", "lr": "lr", "batch_size": "batch",
     "dropout": "dropout", "weight_decay": "decay",
 }  # fmt: skip
+REMEDIES = {
+    DIVERGED: "standardise the inputs, or set a smaller lr",
+    "out of memory": "set fewer jobs, or smaller hidden layers",
+}
+LONGEST = 100  # letters of a reason
 BARE = ("hidden", "activation", "optimizer")  # say by themselves what they are
 
 
@@ -40,8 +47,10 @@ def told(settings: Mapping[str, Any]) -> str:
     return "  ".join(("" if name in BARE else f"{NAMES.get(name, name)} ") + setting(settings[name]) for name in names)
 
 
-def table(ranking: Sequence[Trial], monitor: str) -> str:
-    """The best trials, the settings that were searched in columns, within 80 columns for the usual ones."""
+def table(ranking: Sequence[Trial], monitor: str, failed: Mapping[str, int]) -> str:
+    """The best trials, the settings that were searched in columns, within 80 columns for the usual ones; below it how
+    many failed, by reason.
+    """
     shown = ranking[:BEST]
     names = in_order(list({name: None for trial in shown for name in trial.settings}))
     rows = [["trial", FIGURES[monitor], "epoch", *(NAMES.get(name, name) for name in names)]]
@@ -53,14 +62,42 @@ def table(ranking: Sequence[Trial], monitor: str) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) <= terminal.width() else " "
     lines = (gap.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return terminal.fold("\n".join(lines))
+    footer = [f"failed: {listed(failed)}"] if failed else []
+    return terminal.fold("\n".join([*lines, *footer]))
+
+
+def reason(failure: str) -> str:
+    """Why a trial failed, in words that trials with the same fault share."""
+    for start, words in ((DIVERGED, DIVERGED), ("MemoryError", "out of memory")):
+        if failure.startswith(start):
+            return words
+    return failure if len(failure) <= LONGEST else f"{failure[:LONGEST]}..."
+
+
+def failures(trials: Iterable[Trial]) -> dict[str, int]:
+    """How many trials failed, by reason, the commonest first."""
+    texts = [trial.outcome.failure for trial in trials if trial.outcome is not None and trial.outcome.failure]
+    return dict(Counter(map(reason, texts)).most_common())
+
+
+def listed(failed: Mapping[str, int]) -> str:
+    """The reasons of `failures` in a line."""
+    return ", ".join(f"{count} {words}" for words, count in failed.items())
+
+
+def none_complete(trials: Sequence[Trial]) -> str:
+    """What is wrong, and what helps, where no trial came to its end."""
+    failed = failures(trials)
+    why = f" ({listed(failed)})" if failed else ""
+    remedy = next((REMEDIES[words] for words in failed if words in REMEDIES), "correct that" if failed else "search on")
+    return f"none of {len(trials)} trials came to its end{why}: {remedy}"
 
 
 def counts(trials: Iterable[Trial]) -> str:
     """How many trials there are, and what became of them."""
     states = [trial.state for trial in trials if trial.counts]
     parts = [f"{states.count(s)} {s}" for s in ("pruned", "failed", "running") if s in states]
-    return f"{len(states)} trials" + (f" ({', '.join(parts)})" if parts else "")
+    return f"{len(states)} trial{'s' * (len(states) != 1)}" + (f" ({', '.join(parts)})" if parts else "")
 
 
 class Course:
