@@ -1,7 +1,9 @@
 """Training by many processes over MPI: what they compute, and how they end."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from itertools import pairwise
@@ -120,7 +122,7 @@ def test_all_are_told_what_differs(tmp_path):
     patterns = (
         "X and its targets must be the same in all processes: rank 1 of 3 on",
         "X and its targets must be the same in all processes: rank 1 of 3 on",
-        "settings must be the same in all processes: rank 1 of 3 on .* has .*l2",
+        r"l2 of settings must be the same in all processes: rank 1 of 3 on .* has 1, rank 0 0$",
         "X must have a row for each of 3 processes, got 2",
         "distributed needs backend='numba', got 'reference'",
     )
@@ -264,3 +266,60 @@ def test_how_an_error_is_told():
     assert describe(ZeroDivisionError("x")).startswith("ZeroDivisionError: x")
     assert "Traceback" in describe(NameError("x")) or describe(NameError("x")).endswith("NameError: x")
     assert [code_of(e) for e in (ValueError(), KeyboardInterrupt(), SystemExit(7), SystemExit())] == [1, 130, 7, 1]
+
+
+README = (HERE.parent / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """A folder with shards/ as the README's jobs want it."""
+    (tmp_path / "shards").mkdir()
+    for i in range(4):
+        rng = np.random.default_rng(i)
+        np.save(tmp_path / "shards" / f"X_{i}.npy", rng.random((50, 4), np.float32))
+        np.save(tmp_path / "shards" / f"y_{i}.npy", rng.integers(0, 3, 50))
+    return tmp_path
+
+
+def shell(folder, script, **variables):
+    """Run a script where `fastnet` and `mpiexec` are those of this Python."""
+    program = folder / "bin" / "fastnet"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fastnet "$@"\n')
+    program.chmod(0o755)
+    path = os.pathsep.join([str(program.parent), str(MPIEXEC.parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-ec", script], cwd=folder, env=environment(PATH=path, **variables), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@needs_mpi
+def test_job_of_slurm(shards):
+    (script,) = blocks("slurm")
+    script = script.replace("--epochs 100", "--epochs 3")
+    assert "epoch 3/3" in shell(shards, script, SLURM_NTASKS="2")
+    assert "is finished, after 3 epochs" in shell(shards, script, SLURM_NTASKS="2")
+
+
+@needs_mpi
+def test_job_of_kubernetes(shards):
+    (job,) = blocks("yaml")
+    command = json.loads(re.search(r"command: (\[.*?\])", job)[1])
+    assert command[:3] == ["mpiexec", "-n", re.search(r"replicas: (\d+)", job)[1]]
+    assert "9/9" in shell(shards, shlex.join(command))
+
+
+@needs_mpi
+def test_program_of_the_readme(tmp_path):
+    (program,) = blocks("py")
+    code, text = job(2, "-c", f"import os\nos.chdir({str(tmp_path)!r})\n{program}")
+    assert code == 0, text
+    assert fastnet.Network.load(tmp_path / "model.npz").sizes == [784, 64, 10]

@@ -57,8 +57,7 @@ def team_of(args: argparse.Namespace) -> "Team":
 
     if args.sync_every is not None and args.sync_every < 1:
         raise UsageError(f"--sync-every: expected a whole number from 1 on, got {args.sync_every}")
-    shards = args.data is not None and _is_pattern(args.data)
-    team = mpi(shards=shards, sync_every=args.sync_every or 1)
+    team = mpi(sync_every=args.sync_every or 1)
     if team.rank > 0:
         args.quiet, args.save, args.json, args.log, args.tensorboard = True, None, None, None, None
     return team
@@ -74,7 +73,9 @@ def _check_alone(args: argparse.Namespace) -> None:
         terminal.warning(f"one of {size} processes, but without {OPTION}: each trains a network of its own")
 
 
-def _is_pattern(name: str) -> bool:
+def divide(team: "Team", source: str | None) -> None:
+    """Give each process files of its own where --data, as ``source``, stands for many."""
     from fastnet.data.shards import is_pattern
 
-    return is_pattern(name)
+    if team.size > 1:
+        team.shares_rows = source is not None and is_pattern(source)

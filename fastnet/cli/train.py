@@ -187,6 +187,7 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
     args.source : args.data, or the same place seen from another folder.
     """
     tables.check_options(args)
+    processes.divide(team, args.source)
     data_decides = args.output is None and args.data is not None
     if not data_decides and args.target is None:
         settings.resolve(args)
@@ -221,13 +222,14 @@ def for_report(task: Task, network: "Network") -> Task:
 def make_checkpoint(args: argparse.Namespace) -> "Checkpoint | None":
     """Where and how often to keep the state of the run, with the options for who goes on with it."""
     from fastnet.checkpoints import Checkpoint
+    from fastnet.data.shards import is_pattern
 
     if not args.checkpoint:
         return None
     about = {name: value for name, value in vars(args).items() if name not in LEFT_OUT}
     about["command"] = COMMAND
     for name in ("source", "test", *results.OUTPUTS):  # who goes on may stand in another folder
-        if about[name] and (name in results.OUTPUTS or os.path.exists(about[name])):
+        if about[name] and (name in results.OUTPUTS or os.path.exists(about[name]) or is_pattern(about[name])):
             about[name] = os.path.abspath(about[name])
     return Checkpoint(args.checkpoint, every=args.every or 1, keep=args.keep or 3, about=about)
 

@@ -128,11 +128,14 @@ class MPITeam(Team):
 
     def check_same(self, what: str, value: Any) -> None:
         """Raise ValueError on all where not all have an equal value; of an array its bytes are compared."""
-        told = zlib.crc32(value) if isinstance(value, np.ndarray) else value
+        told: Any = zlib.crc32(value) if isinstance(value, np.ndarray) else value
         values = self.gather(told)
         other = next((rank for rank, one in enumerate(values) if one != values[0]), None)
         if other is not None:
-            one, first = (f"{shown!r:.60}" for shown in (values[other], values[0]))
+            one, first = values[other], values[0]
+            if isinstance(first, dict):
+                what, one, first = _difference(what, one, first)
+            one, first = (f"{shown!r:.60}" for shown in (one, first))
             raise ValueError(f"{what} must be the same in all processes: {self.names[other]} has {one}, rank 0 {first}")
 
     def all_leave(self) -> None:
@@ -173,6 +176,12 @@ def _load() -> Any:
 
 def _first(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _difference(what: str, one: dict[str, Any], other: dict[str, Any]) -> tuple[str, Any, Any]:
+    """The first name under which two dictionaries differ, and what they have there."""
+    name = next(name for name in [*other, *one] if name not in one or name not in other or one[name] != other[name])
+    return f"{name} of {what}", one.get(name), other.get(name)
 
 
 def _cores() -> set[int]:

@@ -12,7 +12,7 @@ from fastnet.engine.task import Task
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
 from fastnet.engine.workspace import Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
-from fastnet.kernels.step.records import APPLY, SKIP, STORE, Batch
+from fastnet.kernels.step.records import APPLY, SKIP, STORE, UPDATE, Batch
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
 from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
@@ -115,6 +115,9 @@ class Stepper:
     def step(self, order: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         """One step on these rows as a batch, at least one; its loss and penalty, float64 (2,). See `add_up`."""
         action = self.strategy.action(self.task.rule, self.task.max_norm is not None, coefficients)
+        if len(order) > self.strategy.chunk_rows:  # the weights move once all chunks have been through
+            self._keep_gradient()
+            action = UPDATE
         return self._run(order, numbers, coefficients, len(order), action)[0]
 
     def _numbers(self, order: np.ndarray) -> np.ndarray:
