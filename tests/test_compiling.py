@@ -1,0 +1,73 @@
+"""Several processes that want the same kernel: one compiles it."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fastnet.kernels.compile import lock
+from fastnet.kernels.compile.lock import Lock, locked
+
+PROGRAM = """
+import numpy as np
+from fastnet.kernels.compile import cache
+cache.listeners.append(lambda what: print("compiled", what, flush=True))
+from fastnet.kernels import bias_gradient
+from fastnet.kernels.vector import library
+library.load("float32")
+out = np.zeros(3, np.float32)
+bias_gradient(out, np.ones((2, 3), np.float32))
+assert (out == 2).all()
+"""
+
+
+def test_processes_that_start_at_once_compile_once(tmp_path):
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, env=env) for _ in range(3)
+    ]
+    told = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert sorted("".join(told).splitlines()) == ["compiled bias_gradient", "compiled library float32"]
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_one_waits_for_another(tmp_path, monkeypatch):
+    path = tmp_path / "kernel.lock"
+    holder = "import sys; from pathlib import Path; from fastnet.kernels.compile.lock import Lock\n"
+    holder += "lock = Lock(Path(sys.argv[1])); lock.take(); print('taken', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as p:
+        assert p.stdout.readline() == b"taken\n"
+        monkeypatch.setattr(lock, "PATIENCE", 0.2)
+        start = time.monotonic()
+        with locked(path):  # a stopped process is not waited for for ever
+            assert time.monotonic() - start >= 0.2
+        p.kill()
+    monkeypatch.setattr(lock, "PATIENCE", 1e9)
+    with locked(path):  # what a killed process held is free
+        pass
+    assert not path.exists()
+
+
+def test_where_no_file_can_be_made_nobody_waits(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    mine = Lock(blocked / "kernel.lock")
+    mine.take()
+    mine.give_back()
+    with locked(blocked / "kernel.lock"):
+        pass
+
+
+@pytest.mark.skipif(lock.fcntl is None, reason="a system without fcntl")
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    with locked(tmp_path / "kernel.lock"):
+        pass
