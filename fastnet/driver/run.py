@@ -97,7 +97,9 @@ class Run:
             return
         if self.settings["backend"] != "numba":
             raise ValueError(f"distributed needs backend='numba', got {self.settings['backend']!r}")
-        if self.team.sync_every > 1 and self.team.same(any(hasattr(call, "every") for call in self.steering.callbacks)):
+        if self.team.sync_every > 1 and self.team.same(
+            any(getattr(call, "every", None) for call in self.steering.callbacks)
+        ):
             raise ValueError("callbacks with every= see weights between steps, which sync_every keeps apart")
         self.team.check_same("network", self.net.description())
         self.team.check_same("settings", encoded(self.settings))
@@ -152,10 +154,7 @@ class Run:
         if checkpoint is None and values is None:
             return None
         data, rows = self._fingerprints()
-        if values is not None and (data if data and values["data"] else rows) not in (
-            values["data"],
-            values.get("rows"),
-        ):
+        if values is not None and not _are_same(values, data, rows):
             raise DataError("these are other data than the run was trained on: pass the same X, y and validation")
         if checkpoint is None or self.team.rank > 0:
             return None
@@ -208,6 +207,11 @@ class Run:
             text, course.history.diverged = verdict
             if self.team.rank == 0:
                 warn(text, DivergenceWarning if course.history.diverged else UserWarning)
+
+
+def _are_same(values: dict[str, Any], data: str, rows: str) -> bool:
+    """Whether a checkpoint's data have these fingerprints: the first one, where both runs are of one process."""
+    return values["data"] == data if data and values["data"] else values.get("rows") == rows
 
 
 STEERING = (
