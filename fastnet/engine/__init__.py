@@ -8,6 +8,6 @@ plain NumPy.
 
 from fastnet.engine.evaluator import Evaluator, classify, predict
 from fastnet.engine.stepper import Stepper
-from fastnet.engine.threads import available_threads
+from fastnet.engine.threads import available_threads, most_threads
 
-__all__ = ["Evaluator", "Stepper", "available_threads", "classify", "predict"]
+__all__ = ["Evaluator", "Stepper", "available_threads", "classify", "most_threads", "predict"]

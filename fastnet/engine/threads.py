@@ -17,6 +17,12 @@ REGIONS = 3  # of a step
 RATE = 8e10  # FLOPs that a core does in a second
 
 
+def _openmp_threads() -> int:
+    """What OMP_NUM_THREADS says of a first level of threads: 1 in Dask's workers, if they are processes."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return (int(said) if said.isdecimal() else 0) or sys.maxsize
+
+
 class _Process:
     """What must be known of this process before a parallel region is entered."""
 
@@ -26,6 +32,7 @@ class _Process:
         self.one_at_a_time = threading.Lock()
         self.lost_threads = False
         self.share = sys.maxsize  # of the threads of this machine, where other processes train with this one
+        self.openmp = _openmp_threads()  # known from the start: who starts Dask's workers gets their variables, too
 
     def forked(self) -> None:
         """Called in a child made by fork: the threads that the parent had started are not there any more."""
@@ -49,10 +56,9 @@ def take_at_most(threads: int) -> None:
     _process.share = threads
 
 
-def _limit() -> int:
-    """Threads that may be chosen: those that there are, fewer where OMP_NUM_THREADS says so, as in workers of Dask."""
-    said = os.environ.get("OMP_NUM_THREADS", "").strip()
-    return max(1, min(available_threads(), _process.share, int(said) if said.isdecimal() else sys.maxsize))
+def most_threads() -> int:
+    """Threads that may be chosen: those that there are, or this process's share of them, or OMP_NUM_THREADS."""
+    return max(1, min(available_threads(), _process.share, _process.openmp))
 
 
 def choose_threads(sizes: Sequence[int], rows: int) -> int:
@@ -60,7 +66,7 @@ def choose_threads(sizes: Sequence[int], rows: int) -> int:
 
     Under workqueue it is one where another Python thread might be in parallel code: the process would be aborted.
     """
-    threads = min(_limit(), busy_threads(sizes, rows))
+    threads = min(most_threads(), busy_threads(sizes, rows))
     if threads == 1:
         return 1
     layer = threading_layer()

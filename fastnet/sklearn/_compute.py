@@ -95,8 +95,8 @@ def as_dtype(X: Any, dtype: Any) -> Any:
 
 
 def threads_for(n_threads: int | None) -> int:
-    """Threads that a pass over all of X may use: those asked for, or all."""
-    return n_threads or engine.available_threads()
+    """Threads that a pass over all of X may use: those asked for, or all that may be chosen."""
+    return n_threads or engine.most_threads()
 
 
 def layer_codes(activation: str, out_activation: str, sizes: Sequence[int]) -> list[int]:
