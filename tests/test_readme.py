@@ -75,6 +75,8 @@ def test_examples(title, request, tmp_path, monkeypatch, capsys):
         request.getfixturevalue("mnist")
     if "sklearn" in everything:
         pytest.importorskip("sklearn")
+    if "dask" in everything:
+        pytest.importorskip("dask.array")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for language, code, output in SECTIONS[title]:
