@@ -309,7 +309,7 @@ def test_in_a_pipeline():
     fitted = clone(steps[0]).fit(frame)
     assert fitted.get_feature_names_out().tolist() == ["x", "c=a", "c=b", "c=c"]
     assert fitted.set_params(ignore=["x"]).fit_transform(frame).shape == (200, 3)
-    with pytest.raises(ValueError, match="settings ignore and categorical, got 'ignor'"):
+    with pytest.raises(ValueError, match="settings ignore, categorical, numeric, max_categories, got 'ignor'"):
         fitted.set_params(ignor=[])
 
 

@@ -12,6 +12,7 @@ SEPARATORS = ",;\t|"
 BOM = b"\xef\xbb\xbf"
 SAMPLE = 1 << 18  # bytes
 _COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
 _POINT_NUMBER = re.compile(r"[-+]?\d+\.\d+")
 
 
@@ -39,14 +40,26 @@ def dialect_of(head: bytes, path: str) -> Dialect:
     rows = [tuple(row) for row in _parsed(lines, separator, quote) if row]
     if not rows:
         raise data_error(path, "expected a table with a header, got nothing but blank lines")
-    cells = [cell.strip() for row in rows[1:] for cell in row]
-    commas = sum(_COMMA_NUMBER.fullmatch(cell) is not None for cell in cells) if separator != "," else 0
-    points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells) if commas else 0
     if any("\ufffd" in name for name in rows[0]):
         raise data_error(
             path, f"the header is not in UTF-8: {', '.join(rows[0])}; convert it by iconv -f latin1 -t utf-8"
         )
-    return Dialect(_names(rows[0], path), separator, quote, "," if commas > points else ".", tuple(rows[1:]))
+    return Dialect(_names(rows[0], path), separator, quote, _decimal(rows[1:], separator), tuple(rows[1:]))
+
+
+def _decimal(rows: list[tuple[str, ...]], separator: str) -> str:
+    """The decimal point or comma of the numbers in the rows.
+
+    A comma before three figures may stand between thousands: it does where one number has two of them, and where commas
+    separate the cells.
+    """
+    cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
+    between = [cell for cell in cells if _THOUSANDS.fullmatch(cell)]
+    commas = {cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)}
+    if separator == "," or any(cell.count(",") > 1 for cell in between):
+        commas -= set(between)
+    points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells)
+    return "," if sum(cell in commas for cell in cells) > points else "."
 
 
 def _parsed(lines: list[str], separator: str, quote: str) -> list[list[str]]:

@@ -23,8 +23,9 @@ from fastnet.data.extras import required
 from fastnet.data.formats import FORMATS
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
 from fastnet.errors import DataError
-from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, clean_words, number_of
+from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, clean_words
 from fastnet.tables.csv_dialect import BOM, SAMPLE, dialect_of, require_different
+from fastnet.tables.numerals import plain_number, with_decimal_point
 
 NUMBERS, WORDS, DATES = "numbers", "words", "dates"  # kinds of columns; any other kind cannot be used
 BLOCK = 1 << 21  # bytes of CSV text that are parsed at a time
@@ -53,10 +54,14 @@ class Table(Protocol):
 
 
 def open_table(source: Any, budget: Budget | None = None) -> Table:
-    """The Table of a path (CSV, also gzip; Parquet; Feather), a data frame, a pyarrow table or a dict of arrays."""
+    """The Table of a path (CSV, also gzip; Parquet; Feather), a data frame, a pyarrow table, a dict of arrays (n,), or
+    an array (n, d), whose columns are x0, x1, ...
+    """
     if isinstance(source, str | os.PathLike):
         with told_as_data_errors(source):
             return _open_file(source, Budget() if budget is None else budget)
+    if isinstance(source, np.ndarray) and source.ndim == 2:
+        return ArrayTable({f"x{place}": column for place, column in enumerate(source.T)})
     if isinstance(source, Mapping):
         return ArrayTable({str(name): np.asarray(values) for name, values in source.items()})
     if hasattr(source, "to_batches") and hasattr(source, "schema"):
@@ -66,7 +71,8 @@ def open_table(source: Any, budget: Budget | None = None) -> Table:
         require_different(names, "the table")
         return ArrayTable({str(name): source[name].to_numpy() for name in source.columns})
     raise TypeError(
-        f"a table must be a path, a data frame, a pyarrow table or a dict of arrays, got {type(source).__name__}"
+        "a table must be a path, a data frame, a pyarrow table, a dict of arrays or an array (n, d), got "
+        f"{type(source).__name__}{f' of shape {source.shape}' if isinstance(source, np.ndarray) else ''}"
     )
 
 
@@ -152,13 +158,13 @@ class ArrowTable:
     def settle(self, columns: Sequence[str]) -> None:
         """Take the kinds from the types; count the rows by reading one column."""
         self.kinds = {name: kind_of(self._schema.field(name).type) for name in columns}
-        with _told(self.name):
+        with _told(self.name), _given_back():
             self.n_rows = sum(len(batch) for batch in self._batches(list(columns[:1])))
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """The record batches as cells."""
         names, start = list(self.kinds if columns is None else columns), 0
-        with _told(self.name):
+        with _told(self.name), _given_back():
             for batch in self._batches(names):
                 yield Piece(start, len(batch), {name: cells_of(batch.column(name)) for name in names})
                 start += len(batch)
@@ -172,7 +178,7 @@ def _parquet(path: str | os.PathLike) -> ArrowTable:
     def batches(columns: list[str]) -> Iterator[Any]:
         # Without a buffered stream, whole row groups are held at once.
         with parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
-            yield from file.iter_batches(PIECE_ROWS, columns=columns)
+            yield from file.iter_batches(PIECE_ROWS, columns=columns, use_threads=False)
 
     return ArrowTable(shown(path), schema, batches)
 
@@ -245,7 +251,7 @@ class CsvTable:
         place = self.names.index(name)
         point = str.maketrans({self.dialect.decimal: "."})
         cells = {row[place].strip() for row in self.dialect.rows if len(row) > place} - GAPS
-        return WORDS if any(np.isnan(number_of(cell.translate(point))) for cell in cells) else NUMBERS
+        return WORDS if any(np.isnan(plain_number(cell.translate(point))) for cell in cells) else NUMBERS
 
     def _fits(self) -> bool:
         """Whether the types fit; the column that does not is text from then on."""
@@ -271,9 +277,9 @@ class CsvTable:
     def _read(self, columns: list[str]) -> Iterator[Piece]:
         start = 0
         try:
-            with _told(self.name), Source(self.path, self.budget) as source:
+            with _told(self.name), Source(self.path, self.budget) as source, _given_back():
                 for batch in self._batches(source, columns):
-                    cells = {name: cells_of(batch.column(name)) for name in columns}
+                    cells = {name: self._with_points(cells_of(batch.column(name))) for name in columns}
                     self._require_text(cells, start)
                     yield Piece(start, len(batch), cells)
                     start += len(batch)
@@ -300,6 +306,12 @@ class CsvTable:
             csv.ConvertOptions(**conversion),
         )
         yield from reader
+
+    def _with_points(self, cells: Cells) -> Cells:
+        """The cells, whose text has numbers with decimal points."""
+        if self.dialect.decimal == "." or not isinstance(cells, Words):
+            return cells
+        return Words(cells.codes, tuple(map(with_decimal_point, cells.names)))
 
     def _require_text(self, cells: dict[str, Cells], start: int) -> None:
         """Raise DataError for zero bytes, which damaged files have."""
@@ -362,6 +374,15 @@ class _NotNumbersError(Exception):
 
     def __init__(self, column: str):
         self.column = column
+
+
+@contextmanager
+def _given_back() -> Iterator[None]:
+    """Give back the memory that pyarrow keeps for more reading."""
+    try:
+        yield
+    finally:
+        pyarrow().default_memory_pool().release_unused()
 
 
 @contextmanager
