@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from fastnet import settings, terminal
-from fastnet.cli.parser import rows_or_fraction
+from fastnet.cli.parser import rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_share, named
 from fastnet.errors import UsageError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.tables.loading import TableLoader
 
-OPTIONS = ("test", "test_split", "ignore", "categorical")  # that have a meaning with --target alone
+OPTIONS = ("test", "test_split", "ignore", "categorical", "numeric", "max_categories")  # that have a meaning with --target alone
 REGRESSION = {"identity": True, "softmax": False, "sigmoid": False}  # by --output
 
 
@@ -35,6 +35,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ignore", type=columns, metavar="COLUMN[,...]", help="columns to leave out")
     categorical_help = "columns whose numbers are names, such as postal codes"
     group.add_argument("--categorical", type=columns, metavar="COLUMN[,...]", help=categorical_help)
+    numeric_help = "columns of numbers that stay, though they count the rows"
+    group.add_argument("--numeric", type=columns, metavar="COLUMN[,...]", help=numeric_help)
+    most_help = "most categories of a column that are told apart, the rest is one (default: by the rows, 32 to 256)"
+    group.add_argument("--max-categories", type=whole(1), metavar="N", help=most_help)
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -73,7 +77,8 @@ def loader(args: argparse.Namespace) -> "TableLoader":
 
     return TableLoader(
         args.source, args.target, test=args.test, ignore=args.ignore or (), categorical=args.categorical or (),
-        regression=REGRESSION.get(args.output), max_bytes=args.max_bytes,
+        numeric=args.numeric or (), max_categories=args.max_categories, regression=REGRESSION.get(args.output),
+        max_bytes=args.max_bytes,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastnet.data.source import data_error
 from fastnet.tables.numerals import number_and_unit, number_of, plain_number
 
-PIECE_ROWS = 1 << 14
+PIECE_ROWS = 1 << 13
 # Cells of a text that stand for nothing.
 GAPS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"})
 
