@@ -34,6 +34,12 @@ REFUSED = {
     "UTF-16": (csv_bytes(rows()).decode().encode("utf-16"), "expected text in UTF-8, got UTF-16"),
     "dates": (csv_bytes([[x, "2024-01-05", y] for x, _, y in rows()] + [["1", "2024-02-03", "no"]]),
               "column 'c' holds dates, as in row 1: '2024-01-05'; leave it out by --ignore c"),
+    "target of dates": (csv_bytes([[x, c, "2024-01-05"] for x, c, _ in rows()]),
+                        "the target column 'y' holds dates, as in row 1: '2024-01-05'; expected numbers or text"),
+    "target of names": (csv_bytes([[x, c, f"n{i}"] for i, (x, c, _) in enumerate(rows())]),
+                        "the target column 'y' has 60 different values in 60 rows: expected classes with several rows"),
+    "units that differ": (csv_bytes([*([f"{x}%", c, y] for x, c, y in rows()), ["3", "a", "no"]]),
+                          "column 'x', row 61: expected a number with %, as in the other rows, got '3'"),
     "nothing to learn from": (csv_bytes([["1", "a", y] for *_, y in rows()]), "at least one column to learn from"),
     "gzip cut off": (gzip.compress(csv_bytes(rows()))[:-20], "the gzip data end in the middle"),
     "an array": (b"\x93NUMPY\x01\x00", "expected a table, which is CSV, Parquet or Feather, got .npy"),
@@ -75,6 +81,9 @@ READ = {
     "no newline at the end": csv_bytes(rows())[:-1],
     "double quotes": csv_bytes([[f'"{cell}"' for cell in row] for row in rows()], '"x","c","y"'),
     "single quotes": csv_bytes([[f"'{cell}'" for cell in row] for row in rows()], "'x','c','y'"),
+    "percent": csv_bytes([[f"{x} %", c, y] for x, c, y in rows()]),
+    "decimal commas in quotes": csv_bytes([['"' + x.replace(".", ",") + '"', c, y] for x, c, y in rows()]),
+    "decimal commas and percent": csv_bytes([[x.replace(".", ",") + "%", c, y] for x, c, y in rows()], separator=";"),
     "spaces": csv_bytes([[x, f" {c} ", y] for x, c, y in rows()], "x, c, y"),
 }
 
@@ -108,11 +117,21 @@ def test_columns_that_cannot_help_are_left_out(read):
     ]
 
 
-def test_many_categories_are_capped(read):
-    X = read(csv_bytes([[x, f"u{i % 300}", y] for i, (x, _, y) in enumerate(rows(900))])).X
-    assert X.shape == (900, 1 + 32 + 1)
-    assert X[:, 1:].sum(axis=1).tolist() == [1.0] * 900
-    assert X[:, -1].sum() == 900 - 32 * 3
+@pytest.mark.parametrize(
+    ("numbers", "separator"),
+    [
+        (lambda n: f'"{n:,}"', ","),
+        (lambda n: f"{n:,}", ";"),
+        (lambda n: f"{n:,}".replace(",", "."), ";"),
+        (lambda n: f"{n:,}".replace(",", " "), "\t"),
+        (lambda n: f'"${n:,}.00"', ","),
+    ],
+)
+def test_marks_between_thousands(read, numbers, separator):
+    values = [1000 + 7919 * i * i for i in range(60)]
+    table = [[numbers(n), c, y] for n, (_, c, y) in zip(values, rows(), strict=True)]
+    (column, _), expected = read(csv_bytes(table, separator=separator)).preprocess.columns, np.array(values, float)
+    assert (column.kind, column.mean) == ("number", pytest.approx(expected.mean()))
 
 
 def test_large_whole_numbers(read):

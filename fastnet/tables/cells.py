@@ -10,6 +10,7 @@ import numpy as np
 from fastnet.data.source import data_error
 from fastnet.tables.numerals import number_and_unit, number_of, plain_number
 
+LONGEST = 1e21  # larger numbers have no names of figures alone
 PIECE_ROWS = 1 << 13
 # Cells of a text that stand for nothing.
 GAPS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"})
@@ -53,7 +54,8 @@ def clean_words(codes: np.ndarray, names: Sequence[str]) -> Words:
 
 def name_of(value: float) -> str:
     """The name of a number as a category: 3 for 3.0."""
-    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
+    whole = abs(value) < LONGEST and value == int(value)
+    return str(int(value)) if whole else repr(float(value))
 
 
 def some(cells: Cells, chosen: Any) -> Cells:
@@ -85,8 +87,8 @@ def first_other_unit(words: Words, unit: str) -> tuple[int, str] | None:
 
 def unit_error(table: str, column: str, row: int, unit: str, got: str) -> Exception:
     """A DataError about a number whose unit is not that of its column."""
-    return cell_error(table, column, row, f"expected a number {f'with {unit}' if unit else 'without a unit'}, as in the "
-                      f"other rows, got {got!r}")  # fmt: skip
+    wanted = f"a number with {unit}" if unit else "a number without a unit"
+    return cell_error(table, column, row, f"expected {wanted}, as in the other rows, got {got!r}")
 
 
 def as_words(cells: Cells) -> Words:

@@ -11,9 +11,7 @@ from fastnet.data.source import data_error
 SEPARATORS = ",;\t|"
 BOM = b"\xef\xbb\xbf"
 SAMPLE = 1 << 18  # bytes
-_COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+")
-_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
-_POINT_NUMBER = re.compile(r"[-+]?\d+\.\d+")
+UNITS = "% $\u20ac\u00a3\u00a5\u00a0"  # beside a number
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,26 @@ def dialect_of(head: bytes, path: str) -> Dialect:
 
 
 def _decimal(rows: list[tuple[str, ...]], separator: str) -> str:
-    """The decimal point or comma of the numbers in the rows.
+    """The decimal point or comma of the numbers in the rows."""
+    cells = [cell.strip(UNITS) for row in rows for cell in row if "," in cell or "." in cell]
+    (commas, _), (points, between) = (_decimals(cells, mark, separator) for mark in ",.")
+    return "," if commas > points or (between and not points) else "."
 
-    A comma before three figures may stand between thousands: it does where one number has two of them, and where commas
-    separate the cells.
+
+def _decimals(cells: list[str], mark: str, separator: str) -> tuple[int, bool]:
+    """(how many cells have this mark as a decimal one, whether it stands between thousands).
+
+    A mark before three figures may be either. It stands between thousands where a number has two of them, and a comma
+    does so where commas separate the cells.
     """
-    cells = [cell.strip() for row in rows for cell in row if "," in cell or "." in cell]
-    between = [cell for cell in cells if _THOUSANDS.fullmatch(cell)]
-    commas = {cell for cell in cells if _COMMA_NUMBER.fullmatch(cell)}
-    if separator == "," or any(cell.count(",") > 1 for cell in between):
-        commas -= set(between)
-    points = sum(_POINT_NUMBER.fullmatch(cell) is not None for cell in cells)
-    return "," if sum(cell in commas for cell in cells) > points else "."
+    thousands = re.compile(rf"[-+]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+")
+    between = [cell for cell in cells if thousands.fullmatch(cell)]
+    is_between = any(cell.count(mark) > 1 for cell in between)
+    decimal = re.compile(rf"[-+]?\d+\{mark}\d+")
+    found = sum(decimal.fullmatch(cell) is not None for cell in cells)
+    if is_between or mark == separator:
+        found -= sum(cell.count(mark) == 1 for cell in between)
+    return found, is_between
 
 
 def _parsed(lines: list[str], separator: str, quote: str) -> list[list[str]]:

@@ -3,12 +3,13 @@
 import math
 import re
 
-_PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
+_PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE | re.ASCII)
 # A mark between thousands stands before every three digits, the same each time.
 _THOUSANDS = r"\d{1,3}(?P<mark>[, '\u2019\u00a0\u202f])\d{3}(?:(?P=mark)\d{3})*(?:\.\d*)?"
 _WRITTEN = re.compile(
     rf"(?P<sign>[-+]?)(?P<before>[$\u20ac\u00a3\u00a5]?)[ \u00a0]?(?P<digits>{_THOUSANDS}|\d+\.?\d*|\.\d+)"
-    r"[ \u00a0]?(?P<after>[%$\u20ac\u00a3\u00a5]?)"
+    r"[ \u00a0]?(?P<after>[%$\u20ac\u00a3\u00a5]?)",
+    re.ASCII,
 )
 _SWAPPED = str.maketrans(",.", ".,")
 

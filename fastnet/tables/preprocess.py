@@ -9,12 +9,11 @@ import numpy as np
 from fastnet.data.budget import Budget
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import did_you_mean
-from fastnet.tables.cells import Cells, Piece, some
+from fastnet.tables.cells import Piece, some
 from fastnet.tables.columns import DROPPED, Column, choose, date_error, warn_of_strangers
 from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
 from fastnet.tables.statistics import Statistics
 from fastnet.tables.targets import Target
-
 
 SETTINGS = ("ignore", "categorical", "numeric", "max_categories")
 
@@ -22,9 +21,9 @@ SETTINGS = ("ignore", "categorical", "numeric", "max_categories")
 class Preprocess:
     """What was learned about the columns of a table, and how they become inputs.
 
-    ignore : columns to leave out. categorical : columns whose numbers are names, such as postal codes. numeric : columns
-    of numbers that stay, though they count the rows. max_categories : most inputs for the names of a column; None
-    chooses by the rows, see `fastnet.tables.columns`.
+    ignore : columns to leave out. categorical : columns whose numbers are names, such as postal codes. numeric :
+    columns of numbers that stay, though they count the rows. max_categories : most inputs for the names of a column;
+    None chooses by the rows, see `fastnet.tables.columns`.
 
     ``columns`` holds a Column for each column of the table, and ``target`` the Target, or None. Tables are what
     `fastnet.load_table` takes: a path, a data frame, a pyarrow table or a dict of arrays; or an array (n, d), whose
@@ -211,8 +210,8 @@ class Preprocess:
     @classmethod
     def from_description(cls, about: dict[str, Any]) -> "Preprocess":
         """The Preprocess of its `description`; ValueError, TypeError or KeyError on anything else."""
-        names = [[str(name) for name in about.get(setting, ())] for setting in ("ignore", "categorical", "numeric")]
-        made = cls(*names, max_categories=about.get("max_categories"))
+        ignore, categorical, numeric = (list(map(str, about.get(name, ()))) for name in SETTINGS[:3])
+        made = cls(ignore, categorical, numeric, about.get("max_categories"))
         made.columns = tuple(Column.from_description(column) for column in about["columns"])
         made.target = None if about["target"] is None else Target.from_description(about["target"])
         return made

@@ -15,8 +15,9 @@ class Statistics:
     """Counts, moments and names of one column.
 
     n : rows. gaps : rows without a value. texts : rows with text that is no number. first_text : (row, text) of the
-    first of them. unit : of the first number that came as text, other_unit : (row, text) of one with another. counts : rows by name, for cells that came as text. mean, m2 : of the numbers, float64, m2 the sum of
-    squared deviations. is_counter : whether every number is its row's number plus the same whole number.
+    first of them. unit : of the first number that came as text. other_unit : (row, text) of a number with another one.
+    counts : rows by name, for cells that came as text. mean, m2 : of the numbers, float64, m2 the sum of squared
+    deviations. is_counter : whether every number is its row's number plus the same whole number.
     """
 
     name: str

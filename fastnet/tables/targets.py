@@ -9,15 +9,23 @@ import numpy as np
 
 from fastnet.data.dataset import MOST_CLASSES, label_dtype, numbered
 from fastnet.data.source import data_error
-from fastnet.errors import warn
 from fastnet.tables.cells import (
-    Cells, Words, as_numbers, as_words, cell_error, first_other_unit, name_of, some, unit_error, units,
+    Cells,
+    Words,
+    as_numbers,
+    as_words,
+    cell_error,
+    first_other_unit,
+    name_of,
+    some,
+    unit_error,
+    units,
 )  # fmt: skip
 from fastnet.tables.dates import looks_like_a_date
 
 MOST_WHOLE_CLASSES = 20  # whole numbers with more different values are values, not classes
 STRETCH = 1 << 16  # rows that are looked at together
-LEAST = 1e-5  # deviation of a target, as a share of its mean: float32 keeps seven digits, and two must be left
+LEAST = 1e-5  # deviation of a target, as a share of its mean: float32 keeps seven figures, and two must be left
 LARGEST = 1e37  # of the values of a target: a network of float32 gives them in their own units
 
 
@@ -88,6 +96,11 @@ class Target:
             y[start : start + step] = found
         return y
 
+    @property
+    def is_fine(self) -> bool:
+        """Whether values in their own units differ by less than float32 can tell."""
+        return not self.names and self.scale < LEAST * abs(self.mean)
+
     def in_own_units(self, values: np.ndarray) -> np.ndarray:
         """Values in the units of the table from standardised ones."""
         return values * self.scale + self.mean
@@ -102,9 +115,6 @@ class Target:
         if largest > LARGEST:
             reason = f"the target column {self.name!r} has values up to {largest:g}, more than float32 holds"
             raise data_error(table, f"{reason}: divide the column by a constant")
-        if scale < LEAST * abs(mean):
-            reason = f"the values of {self.name!r} differ by less than {LEAST:g} of their size"
-            warn(f"{reason}: a float32 network rounds them; subtract a constant, or use dtype float64")
         return replace(self, mean=mean, scale=scale)
 
 
@@ -140,9 +150,10 @@ def choose_target(name: str, cells: Cells, table: str, known: np.ndarray, regres
     rows = _RowNumbers(known)
     _refuse_dates_and_mixtures(name, cells, text, table, rows)
     if not text.any() and (regression or (regression is None and not _few_whole(np.unique(values), len(cells)))):
-        other = first_other_unit(cells, next((unit for unit in units(cells) if unit is not None), ""))
+        unit = next((unit for unit in units(cells) if unit is not None), "")
+        other = first_other_unit(cells, unit)
         if other is not None:
-            raise unit_error(table, name, rows[other[0]], "", other[1])
+            raise unit_error(table, name, rows[other[0]], unit, other[1])
         return Target(name)
     if regression:
         return Target(name)  # `encode` tells the text and its row
@@ -164,8 +175,10 @@ def _refuse_dates_and_mixtures(name: str, cells: Words, text: np.ndarray, table:
 
 def target_date_error(table: str, name: str, where: str = "") -> Exception:
     """The DataError for a target that holds dates."""
-    return data_error(table, f"the target column {name!r} holds dates{where}; expected numbers or text: make numbers of "
-                      "it, such as days since the first")  # fmt: skip
+    return data_error(
+        table, f"the target column {name!r} holds dates{where}; expected numbers or text: make numbers of it, such as "
+        "days since the first"
+    )  # fmt: skip
 
 
 def _class_names(name: str, present: list[str], n: int, table: str) -> tuple[str, ...]:
