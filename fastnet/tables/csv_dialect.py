@@ -2,15 +2,18 @@
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
 
 from fastnet.data.source import data_error
+from fastnet.tables.numerals import plain_number
 
 SEPARATORS = ",;\t|"
 BOM = b"\xef\xbb\xbf"
 SAMPLE = 1 << 18  # bytes
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 UNITS = "% $\u20ac\u00a3\u00a5\u00a0"  # beside a number
 
 
@@ -29,6 +32,8 @@ def dialect_of(head: bytes, path: str) -> Dialect:
     """The dialect of a file that begins with ``head``; DataError where there is no header with different names."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise data_error(path, "expected text in UTF-8, got UTF-16: save the table as UTF-8")
+    if _CONTROL.search(head.partition(b"\n")[0]):
+        raise data_error(path, "expected the names of columns in the first line, got binary data")
     text = head.removeprefix(BOM).decode("utf-8", "replace")
     lines = text.splitlines(keepends=True)
     if len(head) >= SAMPLE and len(lines) > 1:
@@ -96,5 +101,7 @@ def require_different(names: tuple[str, ...], path: str) -> None:
     """Raise DataError if two columns have the same name."""
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
+        if all(not math.isnan(plain_number(other)) for other in names):
+            raise data_error(path, f"expected the names of columns in the first line, got numbers: {', '.join(names)}")
         places = [str(place + 1) for place, other in enumerate(names) if other == name]
         raise data_error(path, f"expected different names of columns, got {name!r} for columns {', '.join(places)}")

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from fastnet.tables.csv_dialect import BOM, SAMPLE, dialect_of, require_differen
 from fastnet.tables.numerals import plain_number, with_decimal_point
 
 NUMBERS, WORDS, DATES = "numbers", "words", "dates"  # kinds of columns; any other kind cannot be used
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 BLOCK = 1 << 21  # bytes of CSV text that are parsed at a time
 KEPT = 64_000_000  # bytes of cells that are kept, so that small files are parsed once
 _CONVERSION = re.compile(r"In CSV column #(\d+): CSV conversion error to (\w+)")
@@ -83,6 +85,8 @@ def _open_file(path: str | os.PathLike, budget: Budget) -> Table:
             return _parquet(path)
         if not packed and head.startswith(b"ARROW1"):
             return _feather(path)
+        if head.startswith(OLD_EXCEL) or (head.startswith(b"PK") and b"[Content_Types].xml" in head):
+            raise data_error(path, "expected a table, which is CSV, Parquet or Feather, got Excel's: save it as CSV")
         other = next((name for name, recognized, _ in FORMATS if name != "CSV" and recognized(head)), None)
         if other is not None:
             raise data_error(path, f"expected a table, which is CSV, Parquet or Feather, got {other}")
@@ -284,7 +288,8 @@ class CsvTable:
                     yield Piece(start, len(batch), cells)
                     start += len(batch)
         except DataError as error:
-            self._explain(str(error))
+            with _told(self.name):
+                self._explain(str(error))
             raise
 
     def _batches(self, source: Source, columns: list[str], **changed: Any) -> Iterator[Any]:
@@ -338,6 +343,8 @@ class CsvTable:
             row = self._first_bad_row()
             quote = " (is a quote not closed there?)" if self.dialect.quote in found[3] else ""
             raise data_error(self.name, f"row {row + 1}: expected {found[1]} cells, got {found[2]}{quote}") from None
+        if "Could not skip" in message:
+            raise data_error(self.name, "expected rows below the header, got none") from None
         if "straddl" in message or "out of sync" in message:
             row = self._first_bad_row()
             raise data_error(self.name, f"row {row + 1}: a quote is not closed, or the row has over 2 MB") from None
@@ -358,9 +365,12 @@ class CsvTable:
         import csv
 
         with Source(self.path, self.budget) as source:
-            lines = (line.decode("utf-8", "replace").replace("\0", "") for line in source.stream)
-            reader = csv.reader(lines, delimiter=self.dialect.separator, quotechar=self.dialect.quote)
-            rows = -1
+            # A longer line is itself the bad row, and may be as long as the file.
+            lines = iter(lambda: source.stream.readline(BLOCK), b"")
+            short = takewhile(lambda line: len(line) < BLOCK, lines)
+            texts = (line.decode("utf-8", "replace").replace("\0", "") for line in short)
+            reader = csv.reader(texts, delimiter=self.dialect.separator, quotechar=self.dialect.quote)
+            rows = -1  # the header comes first
             with suppress(csv.Error):  # of a cell without an end
                 for row in reader:
                     if row and len(row) != len(self.names):
@@ -390,6 +400,9 @@ def _told(name: str) -> Iterator[None]:
     """Turn what pyarrow raises into DataErrors; most of it is a ValueError or an OSError anyway."""
     try:
         with told_as_data_errors(name):
-            yield
+            try:
+                yield
+            except MemoryError:  # of lengths that a damaged file claims, as a rule
+                raise data_error(name, "needs more memory than there is, or is damaged") from None
     except (KeyError, NotImplementedError) as error:
         raise data_error(name, error) from None
