@@ -25,7 +25,7 @@ REFUSED = {
     "UTF-16 without a mark": (csv_bytes(rows()).decode().encode("utf-16-le"), "in the first line, got binary data"),
     "Excel": (b"PK\3\4" + bytes(26) + b"[Content_Types].xml" + bytes(99), "got Excel's: save it as CSV"),
     "old Excel": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(999), "got Excel's: save it as CSV"),
-    "a huge cell": (csv_bytes([*rows(), ["1", "z" * 5_000_000, "no"]]), "row 61: a quote is not closed, or the row has"),
+    "a huge cell": (csv_bytes([*rows(), ["1", "z" * 5_000_000, "no"]]), "row 61: a quote is not closed, or the row"),
     "a line without an end, packed": (gzip.compress(csv_bytes(rows()) + b"0" * 20_000_000), "row 61: a quote is not"),
     "one row": (csv_bytes(rows(1)), "the target column 'y' is constant: 'no'"),
     "no such target": (csv_bytes(rows(), "x,c,yy"), "expected a column 'y', got none; did you mean 'yy'?"),

@@ -54,7 +54,8 @@ def _column(rng: random.Random, kind: str, n: int) -> list[str]:
     words = [f"w{rng.randrange(9)}" for _ in range(n)]
     makers = {
         "numbers": lambda i: f"{rng.gauss(0, 10 ** rng.choice([0, 5])):.4g}",
-        "whole": lambda i: str(rng.randrange(10**6)), "count": lambda i: str(i), "few": lambda i: str(rng.randrange(3)), "text": lambda i: words[i],
+        "whole": lambda i: str(rng.randrange(10**6)), "count": lambda i: str(i),
+        "few": lambda i: str(rng.randrange(3)), "text": lambda i: words[i],
         "names": lambda i: f"name {i}", "gaps": lambda i: "", "mixed": lambda i: rng.choice(["1", "2.5", "a"]),
         "dates": lambda i: f"2024-01-{i % 28 + 1:02}", "constant": lambda i: "7",
         "percent": lambda i: f"{rng.random() * 100:.1f}%", "wild": lambda i: rng.choice(CELLS),
@@ -112,7 +113,8 @@ def _typed_column(rng: random.Random, kind: str, n: int):
     types = {
         "str": pyarrow.string(), "dictionary": pyarrow.dictionary(pyarrow.int8(), pyarrow.string()),
         "date": pyarrow.date64(), "list": pyarrow.list_(pyarrow.int8()),
-        "struct": pyarrow.struct({"a": pyarrow.int8()}), "null": pyarrow.null(), "bool": pyarrow.bool_(), "decimal": pyarrow.decimal128(20, 2),
+        "struct": pyarrow.struct({"a": pyarrow.int8()}), "null": pyarrow.null(),
+        "bool": pyarrow.bool_(), "decimal": pyarrow.decimal128(20, 2),
     }  # fmt: skip
     floats = [1e30, 1e308, float("inf"), float("nan")] if extreme else [0.0, 1.5, -2.0]
     make = makers.get(kind, lambda: rng.choice(floats))
