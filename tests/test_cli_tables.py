@@ -241,6 +241,16 @@ def test_figures_that_a_network_cannot_give(run, tmp_path, houses):
     assert "expected 2 rows or more for the test: R2 compares values; 0.001 of 300 rows is 1" in err
 
 
+def test_few_rows_to_judge_by_are_told_of(run, table, tmp_path):
+    train = ("train", "--data", table, "--target", "y", *FAST, "--epochs", 1)
+    told = "figures on 1 row say little of other rows: hold out more, by --test-split or --validation-split"
+    assert told in run(*train, "--test-split", 0.0001)[2]
+    assert run(*train, "--test-split", 10)[2] == ""
+    new = tmp_path / "new.csv"
+    new.write_bytes(csv_bytes(rows(3)))
+    assert "figures on 3 rows say little" in run(*train, "--test", new)[2]
+
+
 def test_advice_for_tables_is_not_to_standardise(run, houses):
     _, out, err = run("train", "--data", houses, "--target", "price", *FAST, "--lr", 50, "--optimizer", "sgd",
                       "--clip-norm", 1)  # fmt: skip
