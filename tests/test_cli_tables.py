@@ -277,3 +277,13 @@ def test_export_says_what_goes_in(run, table, tmp_path):
     assert told in " ".join(out.split())
     props = {prop.key: prop.value for prop in onnx.load(path).metadata_props}
     assert json.loads(props["inputs"]) == ["x", "c=a", "c=b", "c=c"]
+
+
+def test_a_report_says_what_the_losses_are_of(run, houses, table, tmp_path):
+    pytest.importorskip("matplotlib")
+    kept, page, told = tmp_path / "r.json", tmp_path / "r.html", "The losses are of price less its mean"
+    for path, target, expected in ((houses, "price", True), (table, "y", False)):
+        train = ("train", "--data", path, "--target", target, "--json", kept, "--quiet", *FAST, "--epochs", 2)
+        assert run(*train)[0] == 0
+        assert run("report", kept, "--output", page)[0] == 0
+        assert (told in page.read_text(encoding="utf-8")) is expected
