@@ -43,11 +43,12 @@ class Watch:
         self.last = float(losses @ counts) / float(counts.sum())
 
     def verdict(
-        self, y: np.ndarray, loss: int, k: int, weight: np.ndarray | None = None, smoothing: float = 0.0
-    ) -> tuple[str, bool] | None:
+        self, y: np.ndarray, loss: int, k: int, weight: np.ndarray | None = None, smoothing: float = 0.0, *,
+        standardised: bool = False,
+    ) -> tuple[str, bool] | None:  # fmt: skip
         """(what to say of the run, whether it has diverged), on targets y for k outputs; None of a good run.
 
-        weight (n,), smoothing : as the run was trained with them.
+        weight (n,), smoothing : as the run was trained with them. standardised : whether the data are for certain.
         """
         some = slice(None, None, max(1, len(y) // MOST_TARGETS))
         weights, T = _distinct_rows(y[some], k, None if weight is None else weight[some])
@@ -57,9 +58,9 @@ class Watch:
         constant, floor = float(weights @ rows), float(weights @ least)
         first, highest, last = self.first - floor, self.highest - floor, self.last - floor
         if last > LEARNED * constant and highest > GROWTH * max(first, float(rows.max())):
-            return diverged(first, highest, self.highest_epoch, "a smaller lr"), True
+            return diverged(first, highest, self.highest_epoch, "a smaller lr", standardised=standardised), True
         if last > NOWHERE * constant and constant > 0 and self.steps >= FEW_STEPS:
-            return no_better_than(constant, last), False
+            return no_better_than(constant, last, standardised=standardised), False
         return None
 
 

@@ -42,20 +42,27 @@ class DivergenceWarning(UserWarning):
     """
 
 
-def diverged(first: float, later: float, epoch: int, remedies: str) -> str:
-    """The text of a warning: the loss of the first batch, the one that it came to in an epoch, and what to change."""
+def diverged(first: float, later: float, epoch: int, remedies: str, *, standardised: bool = False) -> str:
+    """The text of a warning: the loss of the first batch, the one that it came to in an epoch, and what to change.
+
+    standardised : whether the data are, as those of tables.
+    """
     return (
         f"Training diverged: the loss went from {first:g} in the first batch to {later:g} in epoch {epoch}. "
-        f"Standardise X (and a regression's y), or choose {remedies}."
+        f"{_choose(standardised)} {remedies}."
     )
 
 
-def no_better_than(constant: float, last: float) -> str:
+def no_better_than(constant: float, last: float, *, standardised: bool = False) -> str:
     """The text of a warning: the loss of the best constant prediction, and that of the last epoch."""
     return (
         f"Training went nowhere: the loss of the last epoch is {last:.3g}, but {constant:.3g} is that of always giving "
-        "the same answer. Standardise X (and a regression's y), or choose a smaller lr or more epochs."
+        f"the same answer. {_choose(standardised)} a smaller lr or more epochs."
     )
+
+
+def _choose(standardised: bool) -> str:
+    return "Choose" if standardised else "Standardise X (and a regression's y), or choose"
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -131,7 +131,10 @@ def test_a_table_run_goes_on(run, houses, tmp_path, monkeypatch):
         ("--data t.csv --target y --test a --test-split 3", "--test and --test-split both name test rows"),
         ("--data t.csv --target y --augment shift", "--augment changes images"),
         ("--data t.csv --target y --ignore a,,b", "expected names of columns separated by commas, got 'a,,b'"),
-        ("--data mnist --target y", "mnist: cannot be read: No such file"),
+        ("--data mnist --target y", "mnist is no table: leave --target out, or name a CSV, Parquet or Feather file"),
+        ("--numeric a", "--numeric is for tables"),
+        ("--max-categories 3", "--max-categories is for tables"),
+        ("--data t.csv --target y --max-categories 0", "expected a whole number from 1 on, got '0'"),
     ],
 )
 def test_options_that_do_not_fit(run, argv, words):
@@ -201,3 +204,86 @@ def test_a_search_on_a_table(run, table, houses, tmp_path, kind):
         assert set(out.split()) <= {"yes", "no"}
     else:
         assert np.mean(np.array(out.split(), float)) > 100_000
+
+
+def test_columns_of_ids_and_of_many_categories(run, tmp_path):
+    path, report = tmp_path / "t.csv", tmp_path / "r.json"
+    table = [[str(1000 + i), f"u{i % 60}", x, y] for i, (x, _, y) in enumerate(rows(600))]
+    path.write_bytes(csv_bytes(table, "id,code,x,y"))
+    train = ("train", "--data", path, "--target", "y", *FAST, "--epochs", 1)
+    out = run(*train)[1]
+    assert "  id    left out: it counts the rows (--numeric id keeps it)\n" in out
+    assert "  code  60 categories\n" in out
+    out = run(*train, "--numeric", "id", "--max-categories", 7, "--json", report)[1]
+    assert "  id    number, mean " in out
+    assert "  code  7 categories, 53 rarer ones are other\n" in out
+    config = json.loads(report.read_text())["config"]
+    assert (config["numeric"], config["max_categories"]) == (["id"], 7)
+
+
+def test_the_unit_of_the_losses_is_told(run, houses, table):
+    out = run("train", "--data", houses, "--target", "price", *FAST, "--epochs", 1)[1]
+    assert "the loss of an epoch is that of (price - 3.2" in out
+    assert "the figures at the end are in the unit of price" in " ".join(out.split())
+    assert "the loss of an epoch is that" not in run("train", "--data", table, "--target", "y", *FAST)[1]
+
+
+def test_figures_that_a_network_cannot_give(run, tmp_path, houses):
+    path = tmp_path / "t.csv"
+    path.write_bytes(csv_bytes([[x, c, str(10**10 + i)] for i, (x, c, _) in enumerate(rows())]))
+    code, _, err = run("train", "--data", path, "--target", "y", *FAST)
+    assert code == 2
+    assert "the values of 'y' lie around 1e+10 and deviate by 17.3" in err
+    assert "subtract a constant from the column, or use --dtype float64" in err
+    assert run("train", "--data", path, "--target", "y", "--dtype", "float64", *FAST)[0] == 0
+    code, _, err = run("train", "--data", houses, "--target", "price", "--test-split", 0.001, *FAST)
+    assert code == 2
+    assert "expected 2 rows or more for the test: R2 compares values; 0.001 of 300 rows is 1" in err
+
+
+def test_few_rows_to_judge_by_are_told_of(run, table, tmp_path):
+    train = ("train", "--data", table, "--target", "y", *FAST, "--epochs", 1)
+    told = "figures on 1 row say little of other rows: hold out more, by --test-split or --validation-split"
+    assert told in run(*train, "--test-split", 0.0001)[2]
+    assert run(*train, "--test-split", 10)[2] == ""
+    new = tmp_path / "new.csv"
+    new.write_bytes(csv_bytes(rows(3)))
+    assert "figures on 3 rows say little" in run(*train, "--test", new)[2]
+
+
+def test_advice_for_tables_is_not_to_standardise(run, houses):
+    _, out, err = run("train", "--data", houses, "--target", "price", *FAST, "--lr", 50, "--optimizer", "sgd",
+                      "--clip-norm", 1)  # fmt: skip
+    assert "R2 below 0 is worse than the mean of y: try more --epochs, or a smaller --lr" in out
+    assert ". Choose a smaller lr" in err
+    assert "tandardise" not in out + err
+
+
+def test_tables_without_rows(run, table, tmp_path):
+    model, new = tmp_path / "churn.npz", tmp_path / "new.csv"
+    assert run("train", "--data", table, "--target", "y", "--save", model, "--quiet", *FAST)[0] == 0
+    new.write_bytes(b"c,x,y\n")
+    for verb in ("predict", "evaluate"):
+        told = f"fastnet: error: {new}: expected rows below the header, got none\n"
+        assert run(verb, model, new) == (2, "", told)
+
+
+def test_export_says_what_goes_in(run, table, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model, path = tmp_path / "churn.npz", tmp_path / "churn.onnx"
+    assert run("train", "--data", table, "--target", "y", "--save", model, "--quiet", *FAST)[0] == 0
+    out = run("export", model, path)[1]
+    told = "X holds rows that net.preprocess.transform has encoded, 4 inputs in this order: x, c=a, c=b, c=c"
+    assert told in " ".join(out.split())
+    props = {prop.key: prop.value for prop in onnx.load(path).metadata_props}
+    assert json.loads(props["inputs"]) == ["x", "c=a", "c=b", "c=c"]
+
+
+def test_a_report_says_what_the_losses_are_of(run, houses, table, tmp_path):
+    pytest.importorskip("matplotlib")
+    kept, page, told = tmp_path / "r.json", tmp_path / "r.html", "The losses are of price less its mean"
+    for path, target, expected in ((houses, "price", True), (table, "y", False)):
+        train = ("train", "--data", path, "--target", target, "--json", kept, "--quiet", *FAST, "--epochs", 2)
+        assert run(*train)[0] == 0
+        assert run("report", kept, "--output", page)[0] == 0
+        assert (told in page.read_text(encoding="utf-8")) is expected

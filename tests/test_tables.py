@@ -11,6 +11,7 @@ from fastnet.errors import DataError
 from fastnet.tables.cells import Words, as_words, clean_words
 from fastnet.tables.dates import looks_like_a_date
 from fastnet.tables.loading import TableLoader, column_lines, fold_target, load_rows
+from fastnet.tables.numerals import number_and_unit
 from fastnet.tables.statistics import Statistics
 
 
@@ -110,6 +111,119 @@ def test_categorical_numbers():
 def test_columns_that_are_named_must_exist(name):
     with pytest.raises(fastnet.DataError, match="expected a column 'xx', got none; did you mean 'x'"):
         fastnet.load_table(arrays(), "y", **{name: ["xx"]})
+
+
+def test_columns_that_count_stay_if_asked_for():
+    table = arrays() | {"id": np.arange(60) + 7}
+    train, _ = fastnet.load_table(table, "y")
+    assert train.preprocess.columns[-1].note == "it counts the rows (--numeric id keeps it)"
+    train, _ = fastnet.load_table(table, "y", numeric=["id"])
+    assert train.preprocess.feature_names[-1] == "id"
+    assert train.X[:, -1].std() == pytest.approx(1)
+    with pytest.raises(fastnet.DataError, match="column 'c', row 1: expected a number, as by --numeric c, got 'a'"):
+        fastnet.load_table(table | {"c": np.repeat(["a", "1"], 30)}, "y", numeric=["c"])
+    with pytest.raises(fastnet.DataError, match="column 'id': expected categorical or numeric, got both"):
+        fastnet.load_table(table, "y", numeric=["id"], categorical=["id"])
+
+
+def coded(n: int, k: int) -> dict[str, np.ndarray]:
+    """A table of n rows with k codes."""
+    return {"code": np.array([f"u{i % k}" for i in range(n)]), "y": np.arange(n) // k % 2}
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "most", "kept"),
+    [
+        (500, 100, None, 100),  # five rows each
+        (400, 100, None, 32),
+        (3000, 300, None, 256),
+        (500, 100, 40, 40),
+        (500, 100, 300, 100),
+        (500, 20, 3, 3),
+    ],
+)
+def test_how_many_categories_are_told_apart(n, k, most, kept):
+    train, _ = fastnet.load_table(coded(n, k), "y", max_categories=most)
+    column = train.preprocess.columns[0]
+    assert (len(column.names), column.rest, column.other) == (kept, k - kept, kept < k)
+    assert (train.X.sum(axis=1) == 1).all()
+    assert train.preprocess == fastnet.Preprocess.from_description(train.preprocess.description())
+
+
+def test_many_rows_have_fewer_categories(monkeypatch):
+    monkeypatch.setattr("fastnet.tables.columns.MOST_CELLS", 50 * 500)
+    assert len(fastnet.load_table(coded(500, 100), "y")[0].preprocess.columns[0].names) == 50
+
+
+@pytest.mark.parametrize("most", [0, 2.5, "3"])
+def test_max_categories_is_a_number(most):
+    with pytest.raises(ValueError, match="max_categories must be a whole number from 1 on or None"):
+        fastnet.load_table(coded(500, 100), "y", max_categories=most)
+
+
+def test_networks_of_older_versions_know_their_columns():
+    train, _ = fastnet.load_table(arrays(), "y")
+    about = train.preprocess.description()
+    del about["numeric"], about["max_categories"]
+    for column in about["columns"]:
+        del column["unit"], column["rest"]
+    assert fastnet.Preprocess.from_description(about) == train.preprocess
+
+
+def test_large_whole_numbers_that_are_close_together():
+    table = arrays() | {"id": 2**53 + 7919 * (np.arange(60) ** 2 % 61)}
+    train, _ = fastnet.load_table(table, "y")
+    assert train.X[:, -1].std() == pytest.approx(1)
+    assert len(np.unique(train.X[:, -1])) == len(np.unique(table["id"]))
+
+
+# Numbers as people write them
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("3.1%", 3.1, "%"), ("-3 %", -3, "%"), ("$3", 3, "$"), ("$1,234.50", 1234.5, "$"), ("-$5", -5, "$"),
+        ("12 \u20ac", 12, "\u20ac"), ("1,234", 1234, ""), ("1 234 567", 1234567, ""), ("1'234.5", 1234.5, ""),
+        ("1\u202f234", 1234, ""), ("1e3", 1000, ""), ("-inf", -np.inf, ""),
+    ],
+)  # fmt: skip
+def test_numbers_and_units(text, value, unit):
+    assert number_and_unit(text) == (value, unit)
+
+
+@pytest.mark.parametrize("text", ["1,23", "12,34,567", "1,234 567", "$3%", "3 kg", "1 23", "%", "$", ".", "1.2.3", "٣"])
+def test_no_numbers(text):
+    assert np.isnan(number_and_unit(text)[0])
+
+
+def test_columns_of_numbers_with_units():
+    x = np.arange(60) ** 2 / 7
+    plain, _ = fastnet.load_table(arrays() | {"p": x.round(1)}, "y")
+    text = np.array([f"{value:.1f}%" for value in x])
+    train, _ = fastnet.load_table(arrays() | {"p": text}, "y")
+    np.testing.assert_array_equal(train.X, plain.X)
+    assert str(train.preprocess.columns[-1]).startswith("number in %, mean ")
+    np.testing.assert_array_equal(train.preprocess.transform(arrays() | {"p": text}), plain.X)
+    np.testing.assert_array_equal(train.preprocess.transform(arrays() | {"p": x.round(1)}), plain.X)
+    told = r"column 'p', row 4: expected a number with %, as in the other rows, got '\$3'"
+    wrong = np.where(np.arange(60) == 3, "$3", text)
+    with pytest.raises(fastnet.DataError, match=told):
+        fastnet.load_table(arrays() | {"p": wrong}, "y")
+    with pytest.raises(fastnet.DataError, match=told):
+        train.preprocess.transform(arrays() | {"p": wrong})
+    with pytest.raises(fastnet.DataError, match="'p', row 2: expected a number without a unit"):
+        plain.preprocess.transform(arrays() | {"p": np.where(np.arange(60) == 1, "3%", x.astype(str))})
+
+
+def test_a_target_with_units():
+    y = np.array([f"${1000 + 7 * i:,}" for i in range(60)])
+    train, _ = fastnet.load_table(arrays() | {"y": y}, "y")
+    np.testing.assert_allclose(train.preprocess.inverse_target(train.y), 1000 + 7.0 * np.arange(60))
+    with pytest.raises(
+        fastnet.DataError, match=r"'y', row 6: expected a number with \$, as in the other rows, got '5%'"
+    ):
+        fastnet.load_table(arrays() | {"y": np.where(np.arange(60) == 5, "5%", y)}, "y")
 
 
 # Nothing leaks
@@ -309,8 +423,33 @@ def test_in_a_pipeline():
     fitted = clone(steps[0]).fit(frame)
     assert fitted.get_feature_names_out().tolist() == ["x", "c=a", "c=b", "c=c"]
     assert fitted.set_params(ignore=["x"]).fit_transform(frame).shape == (200, 3)
-    with pytest.raises(ValueError, match="settings ignore and categorical, got 'ignor'"):
+    with pytest.raises(ValueError, match="settings ignore, categorical, numeric, max_categories, got 'ignor'"):
         fitted.set_params(ignor=[])
+
+
+def test_arrays_of_two_axes(rng):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+
+    X = rng.normal(5, 2, (50, 3))
+    made = fastnet.Preprocess().fit(X)
+    assert made.get_feature_names_out().tolist() == ["x0", "x1", "x2"]
+    np.testing.assert_allclose(made.transform(X), (X - X.mean(axis=0)) / X.std(axis=0), rtol=1e-5, atol=1e-6)
+    mixed = np.column_stack([X[:, 0].astype(object), rng.choice(["a", "b"], 50)])
+    assert fastnet.Preprocess().fit(mixed).feature_names == ("x0", "x1=a", "x1=b")
+    assert make_pipeline(fastnet.Preprocess(), LinearRegression()).fit(X, X[:, 0]).score(X, X[:, 0]) > 0.999
+    with pytest.raises(TypeError, match=r"or an array \(n, d\), got ndarray of shape \(50,\)"):
+        fastnet.Preprocess().fit(X[:, 0])
+
+
+def test_a_preprocess_that_was_not_fitted():
+    for call in (lambda made: made.transform(arrays()), lambda made: made.get_feature_names_out()):
+        with pytest.raises(ValueError, match=r"this Preprocess has learned no columns yet: call fit\(table\) before"):
+            call(fastnet.Preprocess())
+    assert repr(fastnet.Preprocess(numeric=["a"])) == (
+        "Preprocess(ignore=(), categorical=(), numeric=['a'], max_categories=None)"
+    )
 
 
 def test_files_without_pyarrow_say_what_to_install(tmp_path, monkeypatch):
@@ -363,8 +502,11 @@ def test_a_target_that_float32_cannot_hold():
 
 def test_a_target_that_varies_little():
     table = {"x": np.arange(50) % 7, "t": 1e9 + np.linspace(-1, 1, 50)}
-    with pytest.warns(UserWarning, match="'t' differ by less than 1e-05 of their size"):
-        fastnet.load_table(table, "t")
+    train, _ = fastnet.load_table(table, "t")  # which a network can learn
+    net = fastnet.Network([1, 1], output="identity", seed=0)
+    net.preprocess = train.preprocess
+    with pytest.warns(UserWarning, match="rounds the values of 't', which differ by less than 1e-05 of their size"):
+        fold_target(net)  # which it cannot give
 
 
 def test_columns_that_are_all_left_out_are_named():

@@ -19,6 +19,14 @@ REFUSED = {
     "empty": (b"", "expected data, got an empty file"),
     "blank lines": (b"\n\n\n", "nothing but blank lines"),
     "header only": (b"x,c,y\n", "expected rows below the header, got none"),
+    "header without an end": (b"x,c,y", "expected rows below the header, got none"),
+    "no header": (csv_bytes([["1", "1", "0"]] * 9, "1,1,0"), "names of columns in the first line, got numbers: 1, 1"),
+    "binary": (bytes(range(256)) * 9, "expected the names of columns in the first line, got binary data"),
+    "UTF-16 without a mark": (csv_bytes(rows()).decode().encode("utf-16-le"), "in the first line, got binary data"),
+    "Excel": (b"PK\3\4" + bytes(26) + b"[Content_Types].xml" + bytes(99), "got Excel's: save it as CSV"),
+    "old Excel": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(999), "got Excel's: save it as CSV"),
+    "a huge cell": (csv_bytes([*rows(), ["1", "z" * 5_000_000, "no"]]), "row 61: a quote is not closed, or the row"),
+    "a line without an end, packed": (gzip.compress(csv_bytes(rows()) + b"0" * 20_000_000), "row 61: a quote is not"),
     "one row": (csv_bytes(rows(1)), "the target column 'y' is constant: 'no'"),
     "no such target": (csv_bytes(rows(), "x,c,yy"), "expected a column 'y', got none; did you mean 'yy'?"),
     "constant target": (csv_bytes([[x, c, "no"] for x, c, _ in rows()]), "the target column 'y' is constant: 'no'"),
@@ -34,6 +42,12 @@ REFUSED = {
     "UTF-16": (csv_bytes(rows()).decode().encode("utf-16"), "expected text in UTF-8, got UTF-16"),
     "dates": (csv_bytes([[x, "2024-01-05", y] for x, _, y in rows()] + [["1", "2024-02-03", "no"]]),
               "column 'c' holds dates, as in row 1: '2024-01-05'; leave it out by --ignore c"),
+    "target of dates": (csv_bytes([[x, c, "2024-01-05"] for x, c, _ in rows()]),
+                        "the target column 'y' holds dates, as in row 1: '2024-01-05'; expected numbers or text"),
+    "target of names": (csv_bytes([[x, c, f"n{i}"] for i, (x, c, _) in enumerate(rows())]),
+                        "the target column 'y' has 60 different values in 60 rows: expected classes with several rows"),
+    "units that differ": (csv_bytes([*([f"{x}%", c, y] for x, c, y in rows()), ["3", "a", "no"]]),
+                          "column 'x', row 61: expected a number with %, as in the other rows, got '3'"),
     "nothing to learn from": (csv_bytes([["1", "a", y] for *_, y in rows()]), "at least one column to learn from"),
     "gzip cut off": (gzip.compress(csv_bytes(rows()))[:-20], "the gzip data end in the middle"),
     "an array": (b"\x93NUMPY\x01\x00", "expected a table, which is CSV, Parquet or Feather, got .npy"),
@@ -75,6 +89,9 @@ READ = {
     "no newline at the end": csv_bytes(rows())[:-1],
     "double quotes": csv_bytes([[f'"{cell}"' for cell in row] for row in rows()], '"x","c","y"'),
     "single quotes": csv_bytes([[f"'{cell}'" for cell in row] for row in rows()], "'x','c','y'"),
+    "percent": csv_bytes([[f"{x} %", c, y] for x, c, y in rows()]),
+    "decimal commas in quotes": csv_bytes([['"' + x.replace(".", ",") + '"', c, y] for x, c, y in rows()]),
+    "decimal commas and percent": csv_bytes([[x.replace(".", ",") + "%", c, y] for x, c, y in rows()], separator=";"),
     "spaces": csv_bytes([[x, f" {c} ", y] for x, c, y in rows()], "x, c, y"),
 }
 
@@ -100,19 +117,29 @@ def test_columns_that_cannot_help_are_left_out(read):
     table = [[str(i), f"user {i}", "", "7", x, y] for i, (x, _, y) in enumerate(rows())]
     columns = read(csv_bytes(table, "place,name,gaps,seven,x,y")).preprocess.columns
     assert [column.note for column in columns] == [
-        "it counts the rows",
-        "text that differs in nearly every row (60 texts)",
+        "it counts the rows (--numeric place keeps it)",
+        "60 different texts in 60 rows, such as 'user 0' (--categorical name keeps it)",
         "it holds nothing but gaps",
         "every row has 7",
         "",
     ]
 
 
-def test_many_categories_are_capped(read):
-    X = read(csv_bytes([[x, f"u{i % 300}", y] for i, (x, _, y) in enumerate(rows(900))])).X
-    assert X.shape == (900, 1 + 32 + 1)
-    assert X[:, 1:].sum(axis=1).tolist() == [1.0] * 900
-    assert X[:, -1].sum() == 900 - 32 * 3
+@pytest.mark.parametrize(
+    ("numbers", "separator"),
+    [
+        (lambda n: f'"{n:,}"', ","),
+        (lambda n: f"{n:,}", ";"),
+        (lambda n: f"{n:,}".replace(",", "."), ";"),
+        (lambda n: f"{n:,}".replace(",", " "), "\t"),
+        (lambda n: f'"${n:,}.00"', ","),
+    ],
+)
+def test_marks_between_thousands(read, numbers, separator):
+    values = [1000 + 7919 * i * i for i in range(60)]
+    table = [[numbers(n), c, y] for n, (_, c, y) in zip(values, rows(), strict=True)]
+    (column, _), expected = read(csv_bytes(table, separator=separator)).preprocess.columns, np.array(values, float)
+    assert (column.kind, column.mean) == ("number", pytest.approx(expected.mean()))
 
 
 def test_large_whole_numbers(read):
@@ -178,7 +205,7 @@ def test_what_is_no_file(tmp_path):
         fastnet.load_table(tmp_path / "none.csv", "y")
     with pytest.raises(fastnet.DataError, match="expected a regular file, got a folder"):
         fastnet.load_table(tmp_path, "y")
-    with pytest.raises(TypeError, match="a table must be a path, a data frame, a pyarrow table or a dict of arrays"):
+    with pytest.raises(TypeError, match=r"a table must be a path, a data frame, .* or an array \(n, d\), got list"):
         fastnet.load_table([1, 2], "y")
 
 

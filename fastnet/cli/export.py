@@ -41,9 +41,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--inputs: only an .onnx file computes anything from inputs, got {args.output!r}")
     files.check_writable("OUT", args.output)
     network = load_model(args.model)
-    from fastnet.exporting.graph import signature
+    from fastnet.exporting.graph import encoded_inputs, signature
 
     export(network, args.output, inputs=args.inputs)
     told = signature(network, args.inputs) if suffix == ".onnx" else repr(network)
     print(terminal.titled(f"{args.output}:", told))
+    encoded = encoded_inputs(network)
+    if encoded is not None and suffix != ".npz":
+        print(terminal.fold(encoded))
     return 0

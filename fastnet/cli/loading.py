@@ -1,6 +1,7 @@
 """Data sets and saved networks for the verbs, and what is said about them."""
 
 import contextlib
+import math
 import sys
 import threading
 from dataclasses import replace
@@ -145,7 +146,8 @@ def figures(result: "Evaluation | RegressionEvaluation") -> str:
     """The figures of an evaluation as words for a line."""
     if hasattr(result, "accuracy"):
         return f"loss {result.loss:.4f}  accuracy {result.accuracy:.2%}"
-    return f"loss {result.loss:.4g}  R2 {result.r2:.4f}  RMSE {result.rmse:.4g}"
+    r2 = "R2 undefined, y is constant" if math.isnan(result.r2) else f"R2 {result.r2:.4f}"
+    return f"loss {result.loss:.4g}  {r2}  RMSE {result.rmse:.4g}"
 
 
 def evaluation(
@@ -176,7 +178,8 @@ def print_report(network: "Network", dataset: "Dataset", kind: str, team: "Team"
     if network.is_regression:
         found = evaluation(network, dataset, team)
         assert isinstance(found, RegressionEvaluation)
-        hint = "\nR2 below 0 is worse than the mean of y: try more --epochs, or standardise y" if found.r2 < 0 else ""
+        other = "a smaller --lr" if network.preprocess is not None else "standardise y"
+        hint = f"\nR2 below 0 is worse than the mean of y: try more --epochs, or {other}" if found.r2 < 0 else ""
         print(terminal.fold(f"\n{n} {kind} rows: {figures(found)}{hint}"), flush=True)
         return
     y, predicted = (np.concatenate(team.gather(some)) for some in (dataset.y, network.predict(dataset.X)))

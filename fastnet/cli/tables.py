@@ -1,10 +1,11 @@
 """Training on a table: its options, and the rows and columns that a run takes of it."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from fastnet import settings, terminal
-from fastnet.cli.parser import rows_or_fraction
+from fastnet.cli.parser import rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_share, named
 from fastnet.errors import UsageError
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from fastnet.data import Dataset
     from fastnet.tables.loading import TableLoader
 
-OPTIONS = ("test", "test_split", "ignore", "categorical")  # that have a meaning with --target alone
+# Options that have a meaning with --target alone.
+OPTIONS = ("test", "test_split", "ignore", "categorical", "numeric", "max_categories")
+FEW = 10  # rows: a figure on fewer is chance
 REGRESSION = {"identity": True, "softmax": False, "sigmoid": False}  # by --output
 
 
@@ -35,6 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ignore", type=columns, metavar="COLUMN[,...]", help="columns to leave out")
     categorical_help = "columns whose numbers are names, such as postal codes"
     group.add_argument("--categorical", type=columns, metavar="COLUMN[,...]", help=categorical_help)
+    numeric_help = "columns of numbers that stay, though they count the rows"
+    group.add_argument("--numeric", type=columns, metavar="COLUMN[,...]", help=numeric_help)
+    most_help = "most categories of a column that are told apart, the rest is one (default: by the rows, 32 to 256)"
+    group.add_argument("--max-categories", type=whole(1), metavar="N", help=most_help)
 
 
 def check_options(args: argparse.Namespace) -> None:
@@ -43,12 +50,23 @@ def check_options(args: argparse.Namespace) -> None:
     if args.target is None and given:
         option = given[0].replace("_", "-")
         raise UsageError(f"--{option} is for tables: name the column to learn by --target COLUMN")
+    if args.target is not None and args.data in known_names() and not os.path.exists(args.data):
+        raise UsageError(
+            f"{args.data} is no table: leave --target out, or name a CSV, Parquet or Feather file by --data"
+        )
     if args.target is not None and args.data is None:
         raise UsageError("--target is a column of a table, which is missing: --data PATH")
     if args.test is not None and args.test_split is not None:
         raise UsageError("--test and --test-split both name test rows; choose one of them")
     if args.target is not None and getattr(args, "augment", None):
         raise UsageError("--augment changes images, and --target reads a table")
+
+
+def known_names() -> tuple[str, ...]:
+    """The names that --data takes besides paths."""
+    from fastnet.data.known import KNOWN
+
+    return tuple(KNOWN)
 
 
 def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":
@@ -62,8 +80,10 @@ def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":
     parts = table.split(
         test_split=args.test_split, validation_split=args.validation_split, seed=args.seed, shuffle=args.shuffle_split
     )
+    require_precision(parts.train, args.dtype)
     if not args.quiet:
         print_columns(table, parts.train)
+        warn_of_few(parts.validation if parts.test is None else parts.test)
     return parts.train, parts.test, named(args, parts.train, parts.validation, parts.test, asked)
 
 
@@ -73,8 +93,28 @@ def loader(args: argparse.Namespace) -> "TableLoader":
 
     return TableLoader(
         args.source, args.target, test=args.test, ignore=args.ignore or (), categorical=args.categorical or (),
-        regression=REGRESSION.get(args.output), max_bytes=args.max_bytes,
+        numeric=args.numeric or (), max_categories=args.max_categories, regression=REGRESSION.get(args.output),
+        max_bytes=args.max_bytes,
     )  # fmt: skip
+
+
+def warn_of_few(held_out: "Dataset | None") -> None:
+    """Say that the figures are about very few rows, if they are."""
+    if held_out is not None and len(held_out) < FEW:
+        rows = f"{len(held_out)} row{'s' * (len(held_out) > 1)}"
+        terminal.warning(
+            f"figures on {rows} say little of other rows: hold out more, by --test-split or --validation-split"
+        )
+
+
+def require_precision(train: "Dataset", dtype: str) -> None:
+    """Raise UsageError if a network of that type could not tell the values of the target apart."""
+    target = train.preprocess.target if train.preprocess is not None else None
+    if target is not None and target.is_fine and dtype == "float32":
+        raise UsageError(
+            f"the values of {target.name!r} lie around {target.mean:g} and deviate by {target.scale:g}, which a "
+            "float32 network cannot give: subtract a constant from the column, or use --dtype float64"
+        )
 
 
 def complete(args: argparse.Namespace, table: "TableLoader") -> None:
@@ -96,7 +136,12 @@ def print_columns(table: "TableLoader", train: "Dataset") -> None:
     from fastnet.tables.loading import column_lines
 
     assert train.preprocess is not None
+    target = train.preprocess.target
     print(f"columns of {table.table.name}:")
     print(terminal.fold("\n".join(column_lines(train.preprocess))))
     if table.left_out:
         print(f"rows without a value in {table.target.name!r}, left out: {table.left_out}")
+    if target is not None and target.holds_values:
+        centre = f"{target.name} {'+' if target.mean < 0 else '-'} {abs(target.mean):.4g}"
+        losses = f"the loss of an epoch is that of ({centre}) / {target.scale:.4g}, which the network learns"
+        print(terminal.fold(f"{losses}; the figures at the end are in the unit of {target.name}"))

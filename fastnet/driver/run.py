@@ -155,7 +155,10 @@ class Run:
             return None
         data, rows = self._fingerprints()
         if values is not None and not _are_same(values, data, rows):
-            raise DataError("these are other data than the run was trained on: pass the same X, y and validation")
+            raise DataError(
+                "these are other data than the run was trained on: it goes on with the same rows alone (X, y and "
+                "validation; on the command line, an unchanged --data)"
+            )
         if checkpoint is None or self.team.rank > 0:
             return None
         run = {
@@ -201,7 +204,10 @@ class Run:
     def _judge(self, course: Course) -> None:
         """Tell of a run that diverged or went nowhere."""
         classes, smoothing = self.net.sizes[-1], self.task["smoothing"]
-        verdict = course.watch.verdict(self.y, f.LOSSES[self.loss], classes, self._own_weight, smoothing)
+        verdict = course.watch.verdict(
+            self.y, f.LOSSES[self.loss], classes, self._own_weight, smoothing,
+            standardised=self.net.preprocess is not None,
+        )  # fmt: skip
         verdict = self.team.same(verdict)
         if verdict:
             text, course.history.diverged = verdict

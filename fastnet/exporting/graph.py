@@ -7,6 +7,7 @@ b<l>, the sums Z<l> and the activations A<l>, as in the rest of fastnet.
 
 import json
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,14 @@ def signature(network: "Network", inputs: str | None) -> str:
     return f"X {input_type(network, inputs)} (batch, {network.sizes[0]}) -> {outputs}"
 
 
+def encoded_inputs(network: "Network") -> str | None:
+    """What X holds for a network that learned a table, in a line; None for any other network."""
+    if network.preprocess is None:
+        return None
+    names = shorten(", ".join(network.preprocess.feature_names), 120, placeholder=" ...")
+    return f"X holds rows that net.preprocess.transform has encoded, {network.sizes[0]} inputs in this order: {names}"
+
+
 def _add_inputs(graph: Graph, network: "Network", kind: str) -> str:
     """X as the first layer takes it, by the rule of `fastnet.data.arrays.in_units`."""
     floats = "X" if kind == network.dtype.name else graph.cast("X", network.dtype, "X_floats")
@@ -174,4 +183,7 @@ def _tensor(graph: Graph, name: str, dtype: Any, *shape: int) -> Any:
 
 def _metadata(network: "Network") -> dict[str, str]:
     names = {} if network.class_names is None else {"class_names": json.dumps(network.class_names)}
-    return {"fastnet": json.dumps(network.description()), **names}
+    about = {"fastnet": json.dumps(network.description()), **names}
+    if network.preprocess is not None:
+        about["inputs"] = json.dumps(network.preprocess.feature_names)
+    return about

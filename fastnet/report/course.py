@@ -48,7 +48,16 @@ def course(material: Material) -> Markup:
         pictures.append(picture(learning_rate(history), "Curve: learning rate by epoch"))
     stopped = f"The run ended early: {ENDS.get(history.stopped, history.stopped)}." if history.stopped else None
     diverged = "The run diverged." if history.diverged else None
-    return section("Course", tag("div", *pictures, class_="pictures"), *(note(t) for t in (diverged, stopped) if t))
+    notes = (_unit_of_losses(run.config), diverged, stopped)
+    return section("Course", tag("div", *pictures, class_="pictures"), *(note(text) for text in notes if text))
+
+
+def _unit_of_losses(config: dict[str, Any]) -> str | None:
+    """What the losses of a regression on a table are about."""
+    target = config.get("target")
+    if target is None or config.get("output") != "identity":
+        return None
+    return f"The losses are of {target} less its mean, divided by its deviation; other figures are in its own unit."
 
 
 def speed(material: Material) -> Markup | None:

@@ -1,18 +1,19 @@
 """The cells of a table in plain NumPy: numbers, or words by their codes, a piece of the rows at a time."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fastnet.data.source import data_error
+from fastnet.tables.numerals import number_and_unit, number_of, plain_number
 
-PIECE_ROWS = 1 << 14
+LONGEST = 1e21  # larger numbers have no names of figures alone
+PIECE_ROWS = 1 << 13
 # Cells of a text that stand for nothing.
 GAPS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"})
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ def clean_words(codes: np.ndarray, names: Sequence[str]) -> Words:
     return Words(lookup[codes], tuple(kept))
 
 
-def number_of(text: str) -> float:
-    """The number that a text is; NaN for any other text."""
-    return float(text) if _NUMBER.fullmatch(text) else math.nan
-
-
 def name_of(value: float) -> str:
     """The name of a number as a category: 3 for 3.0."""
-    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
+    whole = abs(value) < LONGEST and value == int(value)
+    return str(int(value)) if whole else repr(float(value))
+
+
+def some(cells: Cells, chosen: Any) -> Cells:
+    """The cells of some rows."""
+    return Words(cells.codes[chosen], cells.names) if isinstance(cells, Words) else cells[chosen]
 
 
 def as_numbers(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +70,25 @@ def as_numbers(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     table = np.array([number_of(name) for name in cells.names] + [math.nan])
     values = table[cells.codes]
     return values, np.isnan(values) & (cells.codes >= 0)
+
+
+def units(words: Words) -> list[str | None]:
+    """The unit of each name that is a number; None for 0, which is the same in all units, and for any other text."""
+    found = map(number_and_unit, words.names)
+    return [None if value == 0 or math.isnan(value) else unit for value, unit in found]
+
+
+def first_other_unit(words: Words, unit: str) -> tuple[int, str] | None:
+    """(index, text) of the first cell that is a number with another unit, or with none; None if there is none."""
+    other = np.array([own not in (None, unit) for own in units(words)] + [False])[words.codes]
+    at = int(other.argmax()) if len(other) else 0
+    return (at, words.names[words.codes[at]]) if other.any() else None
+
+
+def unit_error(table: str, column: str, row: int, unit: str, got: str) -> Exception:
+    """A DataError about a number whose unit is not that of its column."""
+    wanted = f"a number with {unit}" if unit else "a number without a unit"
+    return cell_error(table, column, row, f"expected {wanted}, as in the other rows, got {got!r}")
 
 
 def as_words(cells: Cells) -> Words:
@@ -82,7 +103,7 @@ def as_words(cells: Cells) -> Words:
 def _category_name(text: str) -> str:
     if text.lower() in ("true", "false"):
         return text.capitalize()
-    value = number_of(text)
+    value = plain_number(text)
     return text if math.isnan(value) else name_of(value)
 
 

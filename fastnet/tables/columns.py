@@ -1,24 +1,37 @@
 """What becomes of each column of a table: the rules, and the float32 inputs that they lead to.
 
 Numbers are standardised by mean and deviation; gaps become the mean, and a 0/1 input tells them where training rows had
-some. Text and bool become a 0/1 input for each of the MOST_CATEGORIES commonest names, one for all the others, and one
-for gaps. What cannot help is dropped: constant columns, columns that only count the rows, and text that differs in
-nearly every row.
+some. Text and bool become a 0/1 input for each of the commonest names, one for all the others, and one for gaps. What
+cannot help is dropped: constant columns, columns that only count the rows, and text that differs in nearly every row.
+
+Every name in ENOUGH_ROWS rows or more has an input of its own, and the FEW_CATEGORIES commonest have one in any case;
+but there are MOST_CATEGORIES inputs at most, and fewer where so many rows would take more than MOST_CELLS numbers.
+On made tables of 1 000 rows with 100 codes that matter, R2 is 0.98 so, and 0.34 with 32 inputs; where the codes are but
+noise it is 0.49, and 0.50 with 32.
 """
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnet.data.source import data_error
 from fastnet.errors import warn
-from fastnet.tables.cells import Cells, Words, as_numbers, as_words, cell_error, require_finite
+from fastnet.tables.cells import (
+    Cells,
+    Words,
+    as_numbers,
+    as_words,
+    cell_error,
+    first_other_unit,
+    require_finite,
+    unit_error,
+)  # fmt: skip
 from fastnet.tables.dates import looks_like_a_date
 from fastnet.tables.statistics import Statistics
 
-MOST_CATEGORIES = 32
+FEW_CATEGORIES, MOST_CATEGORIES, ENOUGH_ROWS, MOST_CELLS = 32, 256, 5, 1 << 24
 NUMBER, CATEGORY, DROPPED = "number", "category", "dropped"
 FARTHEST = 1e30  # deviations from the mean: float32 has no room for much more
 LARGEST = 1e100  # squares of larger numbers leave the range of float64
@@ -29,8 +42,9 @@ class Column:
     """One column of the table and how it is encoded.
 
     kind : NUMBER, CATEGORY or DROPPED. note : why it was dropped. mean, scale : of a number; inputs are
-    (x - mean) / scale. names : of a category, an input each. other : whether there is an input for any other name.
-    gaps : whether there is an input that tells gaps.
+    (x - mean) / scale. unit : of its text, such as %. names : of a category, an input each. other : whether there is an
+    input for any other name; rest : how many others the training rows had. gaps : whether there is an input that tells
+    gaps.
     """
 
     name: str
@@ -41,6 +55,8 @@ class Column:
     names: tuple[str, ...] = ()
     other: bool = False
     gaps: bool = False
+    unit: str = ""
+    rest: int = 0
 
     @classmethod
     def from_description(cls, about: dict[str, Any]) -> "Column":
@@ -68,9 +84,11 @@ class Column:
     def __str__(self) -> str:
         gaps = ", gaps flagged" if self.gaps else ""
         if self.kind == NUMBER:
-            return f"number, mean {self.mean:.4g}, deviation {self.scale:.4g}{gaps}"
+            return (
+                f"number{' in ' * bool(self.unit)}{self.unit}, mean {self.mean:.4g}, deviation {self.scale:.4g}{gaps}"
+            )
         if self.kind == CATEGORY:
-            return f"{len(self.names)} categories{' and other' * self.other}{gaps}"
+            return f"{len(self.names)} categories{f', {self.rest} rarer ones are other' * self.other}{gaps}"
         return f"left out: {self.note}"
 
     def encode(self, cells: Cells, out: np.ndarray, start: int, table: str) -> int:
@@ -89,8 +107,12 @@ class Column:
             got = cells.names[cells.codes[at]]  # type: ignore[union-attr]
             raise cell_error(table, self.name, start + at, f"expected a number, got {got!r}")
         require_finite(values, table, self.name, np.arange(start, start + len(values)))
+        other = first_other_unit(cells, self.unit) if isinstance(cells, Words) else None
+        if other is not None:
+            raise unit_error(table, self.name, start + other[0], self.unit, other[1])
         gaps = np.isnan(values)
-        standardised = np.where(gaps, 0.0, (values - self.mean) / self.scale)
+        with np.errstate(over="ignore"):  # what is too far is refused
+            standardised = np.where(gaps, 0.0, (values - self.mean) / self.scale)
         far = np.abs(standardised) > FARTHEST
         if far.any():
             at = int(far.argmax())
@@ -114,28 +136,39 @@ class Column:
         return 0 if self.other else int(np.count_nonzero(strange))
 
 
-COLUMN_FIELDS = tuple(field.name for field in fields(Column))
+def choose(
+    found: Statistics,
+    table: str,
+    *,
+    categorical: bool = False,
+    numeric: bool = False,
+    max_categories: int | None = None,
+) -> Column:
+    """The Column for the statistics of the training rows; DataError where the user has to decide.
 
-
-def choose(found: Statistics, table: str, *, categorical: bool = False) -> Column:
-    """The Column for the statistics of the training rows; DataError where the user has to decide."""
+    categorical, numeric : what the user says of it. max_categories : inputs for names; None chooses by the rows.
+    """
+    if numeric and found.first_text is not None:
+        row, text = found.first_text
+        raise cell_error(table, found.name, row, f"expected a number, as by --numeric {found.name}, got {text!r}")
     if categorical or found.texts:
-        return _category(found, table, categorical)
+        return _category(found, table, categorical, max_categories)
     if found.numbers == 0:
         return Column(found.name, DROPPED, "it holds nothing but gaps")
     if found.low == found.high and not found.gaps:
         return Column(found.name, DROPPED, f"every row has {found.low:g}")
-    if found.is_counter:
-        return Column(found.name, DROPPED, "it counts the rows")
+    if found.is_counter and not numeric:
+        return Column(found.name, DROPPED, f"it counts the rows (--numeric {found.name} keeps it)")
+    if found.other_unit is not None:
+        row, text = found.other_unit
+        raise unit_error(table, found.name, row, found.unit or "", text)
     if max(-found.low, found.high) > LARGEST:
         raise data_error(table, f"column {found.name!r}: expected numbers up to {LARGEST:g}, got {found.high:g}")
-    scale = found.deviation
-    if scale <= 1e-12 * max(abs(found.low), abs(found.high)):  # equal but for rounding, and gaps
-        scale = 1.0
-    return Column(found.name, NUMBER, mean=found.mean, scale=scale, gaps=found.gaps > 0)
+    scale = found.deviation if found.low < found.high else 1.0
+    return Column(found.name, NUMBER, mean=found.mean, scale=scale, gaps=found.gaps > 0, unit=found.unit or "")
 
 
-def _category(found: Statistics, table: str, asked: bool) -> Column:
+def _category(found: Statistics, table: str, asked: bool, max_categories: int | None) -> Column:
     name = found.name
     if not asked:
         _refuse_mixtures_and_dates(found, table)
@@ -144,12 +177,24 @@ def _category(found: Statistics, table: str, asked: bool) -> Column:
     if len(found.counts) == 1 and not found.gaps:
         return Column(name, DROPPED, f"every row has {next(iter(found.counts))!r}")
     different, present = len(found.counts), found.n - found.gaps
-    if not asked and different > MOST_CATEGORIES and different > present // 2:
-        return Column(name, DROPPED, f"text that differs in nearly every row ({different} texts)")
+    if not asked and different > FEW_CATEGORIES and different > present // 2:
+        reason = f"{different} different texts in {present} rows, such as {_short(next(iter(found.counts)))!r}"
+        return Column(name, DROPPED, f"{reason} (--categorical {name} keeps it)")
     # Equal counts are put in the order of the names: the order of rows must not decide.
     common = sorted(found.counts, key=lambda word: (-found.counts[word], word))
-    kept = tuple(sorted(common[:MOST_CATEGORIES]))
-    return Column(name, CATEGORY, names=kept, other=different > len(kept), gaps=found.gaps > 0)
+    kept = tuple(sorted(common[: max_categories or _most_categories(found)]))
+    rest = different - len(kept)
+    return Column(name, CATEGORY, names=kept, other=rest > 0, gaps=found.gaps > 0, rest=rest)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 24 else f"{text[:21]}..."
+
+
+def _most_categories(found: Statistics) -> int:
+    """How many names have an input of their own, if the user does not say."""
+    frequent = sum(count >= ENOUGH_ROWS for count in found.counts.values())
+    return max(FEW_CATEGORIES, min(frequent, MOST_CATEGORIES, MOST_CELLS // max(found.n, 1)))
 
 
 def _refuse_mixtures_and_dates(found: Statistics, table: str) -> None:

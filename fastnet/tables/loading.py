@@ -11,10 +11,11 @@ from fastnet.data.budget import Budget
 from fastnet.data.dataset import Dataset
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.data.splitting import STREAM, draw, held_out_rows
-from fastnet.tables.cells import Cells, Words, joined
-from fastnet.tables.preprocess import Preprocess, require_columns, some
+from fastnet.errors import warn
+from fastnet.tables.cells import Cells, Words, joined, some
+from fastnet.tables.preprocess import Preprocess, require_columns, require_rows
 from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
-from fastnet.tables.targets import Target, choose_target
+from fastnet.tables.targets import LEAST, Target, choose_target, target_date_error
 
 if TYPE_CHECKING:
     from fastnet.network import Network
@@ -30,6 +31,8 @@ def load_table(
     test_split: int | float | None = None,
     ignore: Iterable[str] = (),
     categorical: Iterable[str] = (),
+    numeric: Iterable[str] = (),
+    max_categories: int | None = None,
     regression: bool | None = None,
     seed: int = 0,
     max_bytes: int | None = None,
@@ -40,7 +43,9 @@ def load_table(
         a dict of arrays (n,). Files need the extra ``tables``. target : the column to learn. Rows without a value in it
         are left out.
     test : another table with the same columns. test_split : or the rows to hold out, a number or a share, drawn from
-        the seed by class. ignore : columns to leave out. categorical : columns whose numbers are names.
+        the seed by class. ignore : columns to leave out. categorical : columns whose numbers are names. numeric :
+        columns of numbers that stay, though they count the rows. max_categories : most inputs for the names of a
+        column; None chooses by the rows, see `fastnet.tables.columns`.
     regression : whether the target holds values; None takes text and few different whole numbers for classes.
     max_bytes : as for `fastnet.load_data`.
 
@@ -48,8 +53,8 @@ def load_table(
     float64 (n,): (y - mean) / deviation. ``preprocess`` of both sets holds what was learned, from rows of train alone;
     its inverse_target gives values in the units of the table. Raises DataError in one line that names column and row.
     """
-    loaded = TableLoader(source, target, test=test, ignore=ignore, categorical=categorical, regression=regression,
-                         max_bytes=max_bytes)  # fmt: skip
+    loaded = TableLoader(source, target, test=test, ignore=ignore, categorical=categorical, numeric=numeric,
+                         max_categories=max_categories, regression=regression, max_bytes=max_bytes)  # fmt: skip
     parts = loaded.split(test_split=test_split, seed=seed)
     return parts.train, parts.test
 
@@ -66,36 +71,39 @@ class Parts:
 class TableLoader:
     """A table whose target is known, before its rows are split and its columns are learned.
 
-    The arguments are those of `load_table`. n_rows : rows that have a value in the target.
+    The arguments are those of `load_table`. y : labels, uint8 or int32 (n_rows,), or values, float64 (n_rows,), in the
+    units of the table. n_rows : rows that have a value in the target.
     """
 
     def __init__(
         self, source: Any, target: str, *, test: Any = None, ignore: Iterable[str] = (),
-        categorical: Iterable[str] = (), regression: bool | None = None, max_bytes: int | None = None,
+        categorical: Iterable[str] = (), numeric: Iterable[str] = (), max_categories: int | None = None,
+        regression: bool | None = None, max_bytes: int | None = None,
     ):  # fmt: skip
         self.budget = Budget(max_bytes)
         self.table, self.test = open_table(source, self.budget), test
-        self.preprocess = Preprocess(list(ignore), list(categorical))
-        require_columns(self.table, (target, *self.preprocess.ignore, *self.preprocess.categorical))
+        self.preprocess = Preprocess(list(ignore), list(categorical), list(numeric), max_categories)
+        require_columns(self.table, (target,))
+        self.preprocess.require_settings(self.table)
         if target in self.preprocess.ignore:
             raise data_error(self.table.name, f"the target column {target!r} cannot be left out")
         self.table.settle([name for name in self.table.names if name not in set(self.preprocess.ignore)])
-        if not self.table.n_rows:
-            raise data_error(self.table.name, "expected rows below the header, got none")
-        self.cells, self.known = target_cells(self.table, target)
-        if not len(self.cells):
+        require_rows(self.table)
+        cells, self.known = target_cells(self.table, target)
+        if not len(cells):
             raise data_error(self.table.name, f"expected values in the target column {target!r}, got none")
-        self.target = choose_target(target, self.cells, self.table.name, self.known, regression)
+        self.target = choose_target(target, cells, self.table.name, self.known, regression)
+        self.y = self.target.encode(cells, self.table.name, self.known)
 
     @property
     def n_rows(self) -> int:
         """Rows that have a value in the target."""
-        return len(self.cells)
+        return len(self.y)
 
     @property
     def left_out(self) -> int:
         """Rows that have none."""
-        return self.table.n_rows - len(self.cells)
+        return self.table.n_rows - len(self.y)
 
     @property
     def holds_values(self) -> bool:
@@ -131,67 +139,69 @@ class TableLoader:
         part = np.full(self.n_rows, TRAIN, np.uint8)
         for number, amount in ((TEST, test_split), (VALIDATION, validation_split)):
             if amount:
-                labels = None if self.holds_values else self._encoded_target()
-                self._take(part, number, amount, labels, seed, shuffle)
+                self._take(part, number, amount, seed, shuffle)
         return part
-
-    def _encoded_target(self) -> np.ndarray:
-        return self.target.encode(self.cells, self.table.name, self.known)
 
     def encoded(self, part: np.ndarray) -> Parts:
         """The sets of the rows that are TRAIN, VALIDATION and TEST in part, uint8 (n_rows,); others are left out.
 
         What is learned of the columns comes from those of TRAIN alone.
         """
-        y = self._encoded_target()
+        learned = Preprocess(**self.preprocess.get_params())
+        learned.target = self.target
         if self.holds_values:
-            target = self.target.standardised(y[part == TRAIN], self.table.name)
-            y = (y - target.mean) / target.scale
-        else:
-            target = self.target
-        sets = [y[part == number] for number in (TRAIN, VALIDATION, TEST)]
-        del y  # of millions of rows: memory that the inputs need
-        return self._encoded(target, sets, part)
+            learned.target = self.target.standardised(self.y[part == TRAIN], self.table.name)
+        parts = part
+        if self.left_out:
+            parts = np.full(self.table.n_rows, LEFT_OUT, np.uint8)
+            parts[self.known] = part
+        learned.fit_rows(self.table, parts == TRAIN)
+        sizes = np.bincount(part, minlength=LEFT_OUT)[:LEFT_OUT].tolist()
+        arrays = learned.encode_parts(self.table, parts, sizes, self.budget)
+        # What reading needed is free by now: y in its final type comes last.
+        train, validation, test = (
+            as_dataset(X, self._y(part == number, learned.target), self.table.name, learned) if len(X) else None
+            for number, X in enumerate(arrays)
+        )
+        assert train is not None
+        return Parts(train, validation, test)
 
-    def _take(
-        self, part: np.ndarray, number: int, amount: int | float, labels: np.ndarray | None, seed: int, shuffle: bool
-    ) -> None:
+    def _y(self, chosen: np.ndarray, target: Target) -> np.ndarray:
+        """The y of a Dataset: labels, int64 (n,), or standardised values, float64 (n,), of the chosen rows."""
+        y = self.y[chosen]
+        if not self.holds_values:
+            return y.astype(np.int64)
+        y -= target.mean
+        y /= target.scale
+        return y
+
+    def _take(self, part: np.ndarray, number: int, amount: int | float, seed: int, shuffle: bool) -> None:
         """Give that part some of the rows that are in TRAIN."""
         free = np.flatnonzero(part == TRAIN)
         try:
             n_held = held_out_rows(len(free), amount)
         except ValueError as error:
             raise data_error(self.table.name, error) from None
+        if self.holds_values and n_held < 2:
+            asked = f"{amount:g} of {len(free)} rows is {n_held}" if isinstance(amount, float) else f"got {n_held}"
+            what = "the test" if number == TEST else "validation"
+            raise data_error(self.table.name, f"expected 2 rows or more for {what}: R2 compares values; {asked}")
         held = np.arange(len(free) - n_held, len(free))
         if shuffle:
             stream = STREAM + (number == TEST)
             rng = np.random.default_rng([seed, stream])
-            _, held = draw(len(free), n_held, rng, None if labels is None else labels[free])
+            _, held = draw(len(free), n_held, rng, None if self.holds_values else self.y[free])
         part[free[held]] = number
-
-    def _encoded(self, target: Target, y: list[np.ndarray], part: np.ndarray) -> Parts:
-        """The sets of parts TRAIN, VALIDATION and TEST, each with its y."""
-        learned = Preprocess(self.preprocess.ignore, self.preprocess.categorical)
-        learned.target = target
-        parts = part
-        if self.left_out:
-            parts = np.full(self.table.n_rows, LEFT_OUT, np.uint8)
-            parts[self.known] = part
-        learned.fit_rows(self.table, parts == TRAIN)
-        arrays = learned.encode_parts(self.table, parts, [len(labels) for labels in y], self.budget)
-        train, validation, test = (
-            as_dataset(X, labels, self.table.name, learned) if len(X) else None
-            for X, labels in zip(arrays, y, strict=True)
-        )
-        assert train is not None
-        return Parts(train, validation, test)
 
 
 def target_cells(table: Table, target: str) -> tuple[Cells, np.ndarray]:
     """(the cells of the target column that are no gaps, and where they are, bool (n_rows,))."""
+    if table.kinds[target] == DATES:
+        raise target_date_error(table.name, target)
     if table.kinds[target] not in (NUMBERS, WORDS):
-        what = "dates" if table.kinds[target] == DATES else table.kinds[target]
-        raise data_error(table.name, f"the target column {target!r} holds {what}; expected numbers or text")
+        raise data_error(
+            table.name, f"the target column {target!r} holds {table.kinds[target]}; expected numbers or text"
+        )
     cells = joined([piece.cells[target] for piece in table.pieces([target])])
     known = cells.codes >= 0 if isinstance(cells, Words) else ~np.isnan(cells)
     return cells if known.all() else some(cells, known), known
@@ -215,11 +225,14 @@ def load_rows(source: Any, preprocess: Preprocess, *, labelled: bool = True, bud
         has_target = labelled and target is not None and target.name in table.names
         if not has_target:
             preprocess.settle(table)
+            require_rows(table)
             return as_dataset(preprocess.encode(table, budget=budget), None, table.name, preprocess)
         assert target is not None
         preprocess.settle(table, [target.name])
+        require_rows(table)
         cells, known = target_cells(table, target.name)
         y = target.encode(cells, table.name, known)
+        y = y if target.holds_values else y.astype(np.int64)
         return as_dataset(preprocess.encode(table, known, budget), y, table.name, preprocess)
 
 
@@ -241,6 +254,10 @@ def fold_target(network: "Network") -> None:
     if preprocess is None or preprocess.target is None or network.output != "identity":
         return
     target = preprocess.target
+    if target.is_fine and network.dtype == np.float32:
+        warn(
+            f"a float32 network rounds the values of {target.name!r}, which differ by less than {LEAST:g} of their size"
+        )
     network.W[-1][:] = network.W[-1] * target.scale
     network.b[-1][:] = network.b[-1].astype(np.float64) * target.scale + target.mean
     network.preprocess = _unscaled(preprocess)
@@ -249,7 +266,7 @@ def fold_target(network: "Network") -> None:
 def _unscaled(preprocess: Preprocess) -> Preprocess:
     """The same, for values that are in the units of the table already."""
     assert preprocess.target is not None
-    changed = Preprocess(preprocess.ignore, preprocess.categorical)
+    changed = Preprocess(**preprocess.get_params())
     changed.columns, changed.target = preprocess.columns, replace(preprocess.target, mean=0.0, scale=1.0)
     return changed
 

@@ -9,25 +9,34 @@ import numpy as np
 from fastnet.data.budget import Budget
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import did_you_mean
-from fastnet.tables.cells import Cells, Piece, Words
+from fastnet.tables.cells import Piece, some
 from fastnet.tables.columns import DROPPED, Column, choose, date_error, warn_of_strangers
 from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
 from fastnet.tables.statistics import Statistics
 from fastnet.tables.targets import Target
 
+SETTINGS = ("ignore", "categorical", "numeric", "max_categories")
+
 
 class Preprocess:
     """What was learned about the columns of a table, and how they become inputs.
 
-    ignore : columns to leave out. categorical : columns whose numbers are names, such as postal codes.
+    ignore : columns to leave out. categorical : columns whose numbers are names, such as postal codes. numeric :
+    columns of numbers that stay, though they count the rows. max_categories : most inputs for the names of a column;
+    None chooses by the rows, see `fastnet.tables.columns`.
 
     ``columns`` holds a Column for each column of the table, and ``target`` the Target, or None. Tables are what
-    `fastnet.load_table` takes: a path, a data frame, a pyarrow table or a dict of arrays. Arrays and data frames need
-    no further package. It is a transformer as scikit-learn knows them, to stand in a Pipeline before an estimator.
+    `fastnet.load_table` takes: a path, a data frame, a pyarrow table or a dict of arrays; or an array (n, d), whose
+    columns are x0, x1, ... Arrays and data frames need no further package. It is a transformer as scikit-learn knows
+    them, to stand in a Pipeline before an estimator.
     """
 
-    def __init__(self, ignore: Iterable[str] = (), categorical: Iterable[str] = ()):
-        self.ignore, self.categorical = ignore, categorical
+    def __init__(
+        self, ignore: Iterable[str] = (), categorical: Iterable[str] = (), numeric: Iterable[str] = (),
+        max_categories: int | None = None,
+    ):  # fmt: skip
+        self.ignore, self.categorical, self.numeric = ignore, categorical, numeric
+        self.max_categories = max_categories
         self.target: Target | None = None
 
     def fit(self, X: Any, y: Any = None) -> "Preprocess":
@@ -36,15 +45,24 @@ class Preprocess:
         Raises DataError, which names column and row, for what cannot be learned; TypeError for what is no table.
         """
         table = open_table(X)
-        require_columns(table, (*self.ignore, *self.categorical))
+        self.require_settings(table)
         table.settle([name for name in table.names if name not in set(self.ignore)])
         self.fit_rows(table, None)
         return self
 
+    def require_settings(self, table: Table) -> None:
+        """Raise DataError for a column of the settings that is missing; ValueError for settings that contradict."""
+        require_columns(table, (*self.ignore, *self.categorical, *self.numeric))
+        both = sorted(set(self.categorical) & set(self.numeric))
+        if both:
+            raise data_error(table.name, f"column {both[0]!r}: expected categorical or numeric, got both")
+        most = self.max_categories
+        if most is not None and not (isinstance(most, int) and most >= 1):
+            raise ValueError(f"max_categories must be a whole number from 1 on or None, got {most!r}")
+
     def fit_rows(self, table: Table, rows: np.ndarray | None) -> None:
         """Learn the settled columns, but for the target, from some rows; rows : bool (n_rows,), None is all."""
-        if table.n_rows == 0:
-            raise data_error(table.name, "expected rows below the header, got none")
+        require_rows(table)
         names = [name for name in table.kinds if self.target is None or name != self.target.name]
         for name in names:
             self._require_usable(table, name)
@@ -56,13 +74,19 @@ class Preprocess:
             for name, cells in piece.cells.items():
                 found[name].add(some(cells, chosen), numbers[chosen], table.name, categorical=name in categorical)
         self.columns = tuple(
-            choose(found[name], table.name, categorical=name in categorical) if name in found else _left_out(name)
+            self._choose(found[name], table.name) if name in found else _left_out(name)
             for name in table.names
             if self.target is None or name != self.target.name
         )
         if not self.feature_names:
             why = "; ".join(f"{column.name}: {column.note}" for column in self.columns) or "there is none"
             raise data_error(table.name, f"expected at least one column to learn from, but all are left out ({why})")
+
+    def _choose(self, found: Statistics, table: str) -> Column:
+        return choose(
+            found, table, categorical=found.name in self.categorical, numeric=found.name in self.numeric,
+            max_categories=self.max_categories,
+        )  # fmt: skip
 
     def _require_usable(self, table: Table, name: str) -> None:
         kind = table.kinds[name]
@@ -76,11 +100,17 @@ class Preprocess:
     def transform(self, X: Any) -> np.ndarray:
         """The inputs, float32 (n, d), of a table with these columns, in any order; further columns are not read.
 
-        Warns of categories that are new. Raises DataError for a missing column, and for text where numbers were.
+        Warns of categories that are new. Raises DataError for a missing column, and for text where numbers were;
+        ValueError before `fit`.
         """
+        self._require_fit()
         table = open_table(X)
         self.settle(table)
         return self.encode(table)
+
+    def _require_fit(self) -> None:
+        if not hasattr(self, "columns"):
+            raise ValueError("this Preprocess has learned no columns yet: call fit(table) before")
 
     def settle(self, table: Table, further: Sequence[str] = ()) -> None:
         """Settle the columns that are used, and ``further`` ones; DataError if one is missing."""
@@ -147,17 +177,18 @@ class Preprocess:
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The names of the inputs, an array of str objects."""
+        self._require_fit()
         return np.array(self.feature_names, object)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings, for scikit-learn."""
-        return {"ignore": self.ignore, "categorical": self.categorical}
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def set_params(self, **settings: Any) -> "Preprocess":
         """Change settings, for scikit-learn. Returns itself."""
         for name, value in settings.items():
             if name not in self.get_params():
-                raise ValueError(f"Preprocess has the settings ignore and categorical, got {name!r}")
+                raise ValueError(f"Preprocess has the settings {', '.join(SETTINGS)}, got {name!r}")
             setattr(self, name, value)
         return self
 
@@ -170,6 +201,8 @@ class Preprocess:
         return {
             "ignore": list(self.ignore),
             "categorical": list(self.categorical),
+            "numeric": list(self.numeric),
+            "max_categories": self.max_categories,
             "columns": [column.description() for column in self.columns],
             "target": None if self.target is None else self.target.description(),
         }
@@ -177,7 +210,8 @@ class Preprocess:
     @classmethod
     def from_description(cls, about: dict[str, Any]) -> "Preprocess":
         """The Preprocess of its `description`; ValueError, TypeError or KeyError on anything else."""
-        made = cls([str(name) for name in about["ignore"]], [str(name) for name in about["categorical"]])
+        ignore, categorical, numeric = (list(map(str, about.get(name, ()))) for name in SETTINGS[:3])
+        made = cls(ignore, categorical, numeric, about.get("max_categories"))
         made.columns = tuple(Column.from_description(column) for column in about["columns"])
         made.target = None if about["target"] is None else Target.from_description(about["target"])
         return made
@@ -192,7 +226,7 @@ class Preprocess:
 
     def __repr__(self) -> str:
         if not hasattr(self, "columns"):
-            return f"Preprocess(ignore={self.ignore!r}, categorical={self.categorical!r})"
+            return f"Preprocess({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
         return f"Preprocess({len(self.used)} columns to {len(self.feature_names)} inputs)"
 
 
@@ -200,9 +234,10 @@ def _left_out(name: str) -> Column:
     return Column(name, DROPPED, "as asked for")
 
 
-def some(cells: Cells, chosen: Any) -> Cells:
-    """The cells of some rows."""
-    return Words(cells.codes[chosen], cells.names) if isinstance(cells, Words) else cells[chosen]
+def require_rows(table: Table) -> None:
+    """Raise DataError if a settled table has no rows."""
+    if not table.n_rows:
+        raise data_error(table.name, "expected rows below the header, got none")
 
 
 def require_columns(table: Table, names: Iterable[str]) -> None:

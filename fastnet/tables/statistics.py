@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastnet.tables.cells import Cells, Words, as_numbers, as_words, require_finite
+from fastnet.tables.cells import Cells, Words, as_numbers, as_words, first_other_unit, require_finite, units
 
 MOST_NAMES = 1 << 16  # different names that are counted; of a column with more, the later ones are not told apart
 
@@ -15,8 +15,9 @@ class Statistics:
     """Counts, moments and names of one column.
 
     n : rows. gaps : rows without a value. texts : rows with text that is no number. first_text : (row, text) of the
-    first of them. counts : rows by name, for cells that came as text. mean, m2 : of the numbers, float64, m2 the sum of
-    squared deviations. is_counter : whether every number is its row's number plus the same whole number.
+    first of them. unit : of the first number that came as text. other_unit : (row, text) of a number with another one.
+    counts : rows by name, for cells that came as text. mean, m2 : of the numbers, float64, m2 the sum of squared
+    deviations. is_counter : whether every number is its row's number plus the same whole number.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Statistics:
     gaps: int = 0
     texts: int = 0
     first_text: tuple[int, str] | None = None
+    unit: str | None = None
+    other_unit: tuple[int, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     numbers: int = 0
     mean: float = 0.0
@@ -51,6 +54,8 @@ class Statistics:
         if categorical:
             self.gaps += int(np.count_nonzero(words.codes < 0))  # type: ignore[union-attr]
             return
+        if isinstance(cells, Words):
+            self._compare_units(cells, rows)
         values, text = as_numbers(cells)
         if text.any() and self.first_text is None:
             at = int(text.argmax())
@@ -60,7 +65,7 @@ class Statistics:
         self.gaps += len(values) - int(np.count_nonzero(known | text))
         if known.any():
             require_finite(values, table, self.name, rows)
-            with np.errstate(over="ignore"):  # `choose` refuses what is so large
+            with np.errstate(over="ignore", invalid="ignore"):  # `choose` refuses what is so large
                 self._merge(values[known], rows[known])
 
     def _count(self, words: Words) -> None:
@@ -68,6 +73,13 @@ class Statistics:
         for name, count in zip(words.names, times.tolist(), strict=True):
             if count and (name in self.counts or len(self.counts) < MOST_NAMES):
                 self.counts[name] = self.counts.get(name, 0) + count
+
+    def _compare_units(self, words: Words, rows: np.ndarray) -> None:
+        if self.unit is None:
+            self.unit = next((unit for unit in units(words) if unit is not None), None)
+        found = None if self.unit is None else first_other_unit(words, self.unit)
+        if found is not None and self.other_unit is None:
+            self.other_unit = int(rows[found[0]]), found[1]
 
     def _merge(self, values: np.ndarray, rows: np.ndarray) -> None:
         """Chan, Golub and LeVeque, 1979: the moments of two sets of numbers from those of each."""

@@ -7,13 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.data.dataset import MOST_CLASSES, numbered
+from fastnet.data.dataset import MOST_CLASSES, label_dtype, numbered
 from fastnet.data.source import data_error
-from fastnet.errors import warn
-from fastnet.tables.cells import Cells, Words, as_numbers, as_words, cell_error, require_finite
+from fastnet.tables.cells import (
+    Cells,
+    Words,
+    as_numbers,
+    as_words,
+    cell_error,
+    first_other_unit,
+    name_of,
+    some,
+    unit_error,
+    units,
+)  # fmt: skip
+from fastnet.tables.dates import looks_like_a_date
 
 MOST_WHOLE_CLASSES = 20  # whole numbers with more different values are values, not classes
-LEAST = 1e-5  # deviation of a target, as a share of its mean: float32 keeps seven digits, and two must be left
+STRETCH = 1 << 16  # rows that are looked at together
+LEAST = 1e-5  # deviation of a target, as a share of its mean: float32 keeps seven figures, and two must be left
 LARGEST = 1e37  # of the values of a target: a network of float32 gives them in their own units
 
 
@@ -53,25 +65,41 @@ class Target:
         return numbered(self.names)[1] if self.names else None
 
     def encode(self, cells: Cells, table: str, known: np.ndarray) -> np.ndarray:
-        """Labels, int64 (n,), or standardised values, float64 (n,), of cells without gaps.
+        """Labels, uint8 or int32 (n,), or standardised values, float64 (n,), of cells without gaps.
 
         known : bool, which rows of the table they are. Raises DataError for what is no class, or no finite number.
         """
-        if self.holds_values:
-            values, text = as_numbers(cells)
-            if text.any():
-                row, got = first_text(cells, text, known)
-                raise cell_error(table, self.name, row, f"expected a number to predict, got {got!r}")
-            if np.isinf(values).any():
-                require_finite(values, table, self.name, np.flatnonzero(known))
-            return (values - self.mean) / self.scale
-        words, labels = as_words(cells), {name: label for label, name in enumerate(self.names)}
-        codes = np.array([labels.get(name, -1) for name in words.names] + [-1], np.int64)[words.codes]
-        strange = codes < 0
-        if strange.any():
-            row, got = first_text(words, strange, known)
-            raise cell_error(table, self.name, row, f"the class {got!r} is not among those trained on")
-        return codes
+        rows = _RowNumbers(known)
+        return self._values(cells, table, rows) if self.holds_values else self._labels(cells, table, rows)
+
+    def _values(self, cells: Cells, table: str, rows: "_RowNumbers") -> np.ndarray:
+        values, text = as_numbers(cells)
+        if text.any():
+            at, got = first_text(cells, text)
+            raise cell_error(table, self.name, rows[at], f"expected a number to predict, got {got!r}")
+        infinite = np.isinf(values)
+        if infinite.any():
+            raise cell_error(table, self.name, rows[int(infinite.argmax())], "expected a finite number, got inf")
+        return (values - self.mean) / self.scale
+
+    def _labels(self, cells: Cells, table: str, rows: "_RowNumbers") -> np.ndarray:
+        labels = {name: label for label, name in enumerate(self.names)}
+        y = np.empty(len(cells), label_dtype(len(labels)))
+        step = max(1, len(cells)) if isinstance(cells, Words) else STRETCH
+        for start in range(0, len(y), step):
+            words = as_words(some(cells, slice(start, start + step)))
+            lookup = np.array([labels.get(name, -1) for name in words.names] + [-1], np.int32)
+            found = lookup[words.codes]
+            if (found < 0).any():
+                at, got = first_text(words, found < 0)
+                raise cell_error(table, self.name, rows[start + at], f"the class {got!r} is not among those trained on")
+            y[start : start + step] = found
+        return y
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether values in their own units differ by less than float32 can tell."""
+        return not self.names and self.scale < LEAST * abs(self.mean)
 
     def in_own_units(self, values: np.ndarray) -> np.ndarray:
         """Values in the units of the table from standardised ones."""
@@ -87,17 +115,24 @@ class Target:
         if largest > LARGEST:
             reason = f"the target column {self.name!r} has values up to {largest:g}, more than float32 holds"
             raise data_error(table, f"{reason}: divide the column by a constant")
-        if scale < LEAST * abs(mean):
-            reason = f"the values of {self.name!r} differ by less than {LEAST:g} of their size"
-            warn(f"{reason}: a float32 network rounds them; subtract a constant, or use dtype float64")
         return replace(self, mean=mean, scale=scale)
 
 
-def first_text(cells: Cells, chosen: np.ndarray, known: np.ndarray) -> tuple[int, str]:
-    """(row of the table, text) of the first chosen one of cells that are words; known : which rows they are."""
+class _RowNumbers:
+    """The numbers in the table of the rows that are known, which are found when an error needs one."""
+
+    def __init__(self, known: np.ndarray):
+        self.known = known
+
+    def __getitem__(self, index: int) -> int:
+        return int(np.flatnonzero(self.known)[index])
+
+
+def first_text(cells: Cells, chosen: np.ndarray) -> tuple[int, str]:
+    """(index, text) of the first chosen one of cells that are words."""
     assert isinstance(cells, Words)
     at = int(chosen.argmax())
-    return int(np.flatnonzero(known)[at]), cells.names[cells.codes[at]]
+    return at, cells.names[cells.codes[at]]
 
 
 def choose_target(name: str, cells: Cells, table: str, known: np.ndarray, regression: bool | None = None) -> Target:
@@ -106,27 +141,73 @@ def choose_target(name: str, cells: Cells, table: str, known: np.ndarray, regres
     cells : without gaps; known : bool, which rows they are. regression : whether to take them for values; None
     decides. Raises DataError where the column cannot be learned.
     """
+    if not isinstance(cells, Words):
+        found = _different(cells, MOST_CLASSES)
+        if regression or (regression is None and not _few_whole(found, len(cells))):
+            return Target(name)
+        return Target(name, _class_names(name, [name_of(value) for value in found], len(cells), table))
     values, text = as_numbers(cells)
-    if not text.any() and (regression or (regression is None and not _few_whole(values))):
+    rows = _RowNumbers(known)
+    _refuse_dates_and_mixtures(name, cells, text, table, rows)
+    if not text.any() and (regression or (regression is None and not _few_whole(np.unique(values), len(cells)))):
+        unit = next((unit for unit in units(cells) if unit is not None), "")
+        other = first_other_unit(cells, unit)
+        if other is not None:
+            raise unit_error(table, name, rows[other[0]], unit, other[1])
         return Target(name)
-    words = as_words(cells)
     if regression:
         return Target(name)  # `encode` tells the text and its row
-    if text.any() and not text.all() and np.count_nonzero(~text) > np.count_nonzero(text):
-        row, got = first_text(cells, text, known)
-        raise cell_error(table, name, row, f"expected a number, as most of the target column, got {got!r}")
-    present = {name for name, times in zip(words.names, np.bincount(words.codes), strict=False) if times}
+    words = as_words(cells)
+    times = np.bincount(words.codes, minlength=len(words.names))
+    present = [word for word, count in zip(words.names, times, strict=True) if count]
+    return Target(name, _class_names(name, present, len(cells), table))
+
+
+def _refuse_dates_and_mixtures(name: str, cells: Words, text: np.ndarray, table: str, rows: _RowNumbers) -> None:
+    if not text.any():
+        return
+    at, got = first_text(cells, text)
+    if np.count_nonzero(~text) > np.count_nonzero(text):
+        raise cell_error(table, name, rows[at], f"expected a number, as most of the target column, got {got!r}")
+    if looks_like_a_date(got):
+        raise target_date_error(table, name, f", as in row {rows[at] + 1}: {got!r}")
+
+
+def target_date_error(table: str, name: str, where: str = "") -> Exception:
+    """The DataError for a target that holds dates."""
+    return data_error(
+        table, f"the target column {name!r} holds dates{where}; expected numbers or text: make numbers of it, such as "
+        "days since the first"
+    )  # fmt: skip
+
+
+def _class_names(name: str, present: list[str], n: int, table: str) -> tuple[str, ...]:
+    """The names of the classes in the order of their labels, of a column of n rows; DataError if it has no classes."""
     labels, _ = numbered(present)
     if len(labels) == 1:
         raise data_error(table, f"the target column {name!r} is constant: {next(iter(labels))!r}")
-    if len(labels) > MOST_CLASSES or (len(labels) > 100 and len(labels) > len(words) // 2):
-        raise data_error(table, f"the target column {name!r} has {len(labels)} different values in {len(words)} rows")
-    return Target(name, tuple(labels))
+    if len(labels) > MOST_CLASSES or len(labels) == n > 2 or (len(labels) > 20 and len(labels) > n // 2):
+        many = f"more than {MOST_CLASSES}" if len(labels) > MOST_CLASSES else str(len(labels))
+        raise data_error(
+            table, f"the target column {name!r} has {many} different values in {n} rows: expected classes with several "
+            "rows each, or numbers"
+        )  # fmt: skip
+    return tuple(labels)
 
 
-def _few_whole(values: np.ndarray) -> bool:
-    """Whether the numbers are few different whole ones, of which at least half come twice."""
-    if not np.isfinite(values).all() or (values != np.floor(values)).any():
+def _different(values: np.ndarray, most: int) -> np.ndarray:
+    """The different ones of the values, sorted; some of them, more than ``most``, if they are so many."""
+    found = np.zeros(0)
+    for start in range(0, len(values), STRETCH):
+        found = np.union1d(found, values[start : start + STRETCH])
+        if len(found) > most:
+            break
+    return found
+
+
+def _few_whole(different: np.ndarray, n: int) -> bool:
+    """Whether the different ones of n numbers are few whole ones, of which at least half come twice."""
+    if len(different) > MOST_WHOLE_CLASSES or not np.isfinite(different).all():
         return False
-    different = len(np.unique(values))
-    return different <= MOST_WHOLE_CLASSES and (different <= 2 or 2 * different <= len(values))
+    whole = bool((different == np.floor(different)).all())
+    return whole and (len(different) <= 2 or 2 * len(different) <= n)

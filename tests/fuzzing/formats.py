@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnet import Network
 from fastnet.data import Dataset, load_data, verify
-from fuzzing import arrays, images, kept, networks, pickles, tables, trees
+from fuzzing import arrays, columns, images, kept, networks, pickles, tables, trees
 from fuzzing.changes import damaged
 
 DAMAGED = 0.3  # of the inputs are damaged besides
@@ -73,6 +73,9 @@ FORMATS = {
     "npz": Format(arrays.npz, check_sets),
     "pickle": Format(pickles.pickles, check_sets),
     "csv": Format(tables.csv, check_sets),
+    "table": Format(columns.csv, columns.check_table, package="pyarrow"),
+    "parquet": Format(columns.parquet, columns.check_table, package="pyarrow"),
+    "feather": Format(columns.feather, columns.check_table, package="pyarrow"),
     "mat": Format(tables.matlab, check_sets),
     "hdf5": Format(trees.hdf5, check_sets, package="h5py"),
     "picture": Format(images.picture, check_sets, package="PIL"),
