@@ -129,6 +129,24 @@ def refused(team):
     return {"told": np.array(told)}
 
 
+def drifting(team):
+    """A process whose weights are not those of the others any more."""
+    from fastnet.distributed.steps import SummedSteps
+
+    net, whole = network(), SummedSteps.store
+
+    def store(self):
+        whole(self)
+        net.params[team.rank] += 1e-12
+
+    SummedSteps.store = store
+    try:
+        fastnet.train(net, PIXELS, LABELS, epochs=1, distributed=team)
+    except ValueError as error:
+        return {"told": np.array([str(error)])}
+    return {"told": np.array([])}
+
+
 def main():
     what = globals()[sys.argv[2]]
     options = {"own_rows": {"shards": True}, "averaged": {"sync_every": 4}}.get(sys.argv[2], {})

@@ -130,6 +130,12 @@ def test_all_are_told_what_differs(tmp_path):
     assert all(re.match(pattern, text) for pattern, text in zip(patterns, told, strict=True)), told
 
 
+@needs_mpi
+def test_weights_that_drift_apart_are_seen(tmp_path):
+    (told,) = found(2, tmp_path, "drifting")["told"].tolist()
+    assert re.match("weights must be the same in all processes: rank 1 of 2 on", told)
+
+
 FAILING = """
 import sys, fastnet
 team = fastnet.distributed.mpi()

@@ -8,7 +8,8 @@ import numpy as np
 from fastnet.driver.fingerprint import fingerprint
 from fastnet.driver.team import Share, Team
 
-SAMPLE = 4096  # rows that are looked at
+SAMPLE = 4096  # rows of a share that are looked at
+EVERYWHERE = 256  # rows of all that every process looks at: the system reads some 100 kB of a mapped file around each
 
 
 def own_rows(team: Team, X: Any, y: Any, name: str = "X") -> tuple[Any, Any, Share]:
@@ -44,4 +45,4 @@ def _cut(rows: Any, share: Share) -> Any:
 
 def _sample_of(X: Any, y: Any) -> tuple[tuple[int, ...], str]:
     rows = np.asarray(X)
-    return rows.shape, fingerprint(rows[:: max(1, len(rows) // SAMPLE)], np.asarray(y))
+    return rows.shape, fingerprint(rows[:: max(1, len(rows) // EVERYWHERE)], np.asarray(y))
