@@ -90,6 +90,22 @@ def with_tables(text: str, results: dict[str, Any] | None) -> str:
     return replaced
 
 
+def publish(name: str, body: str, pages: tuple[Path, ...] = PAGES) -> None:
+    """Write what is between the marks ``bench:NAME`` of the pages anew, for results in a file of their own."""
+    mark = re.compile(rf"(<!-- bench:{name} -->\n)(.*?)(<!-- bench:end -->)", re.DOTALL)
+    for path in pages:
+        text = mark.sub(lambda part: f"{part[1]}{body}\n{part[3]}", path.read_text(encoding="utf-8"))
+        with replacing(path) as file:
+            file.write(text.encode())
+
+
+def origin(content: dict[str, Any]) -> str:
+    """Where and when such results were taken, in small print."""
+    m = content["machine"]
+    quick = ", in few rounds" if content["quick"] else ""
+    return f"<sub>{m['cpu']}, {m['cores']} cores, {content['taken'][:10]}{quick}</sub>"
+
+
 def number(x: float) -> str:
     """Three digits."""
     return f"{x:.0f}" if x >= 100 else f"{x:.3g}"

@@ -3,7 +3,8 @@
 fastnet.load_table and a network with the settings of `fastnet train --target` race pandas.read_csv and
 Pipeline(ColumnTransformer, MLP) with the same layers, batches, epochs, rates and penalty. Both get the same files of
 training and test rows. Seconds are the median of the runs, from reading the files to the score, in one process that has
-imported everything and compiled its kernels. Writes results/tabular.json and prints the table.
+imported everything and compiled its kernels. Writes results/tabular.json, prints the table and puts it
+into README.md.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.results import FOLDER
-from bench.tables import table
+from bench.tables import origin, publish, table
 from fastnet import __version__, settings
 from fastnet.files import replacing
 from fastnet.tables.defaults import defaults
@@ -71,7 +72,10 @@ def ours(folder: Path, seed: int, chosen: dict[str, Any], regression: bool) -> f
     """Accuracy or R2 of fastnet."""
     import fastnet
 
-    train, test = fastnet.load_table(folder / "train.csv", TARGET, test=folder / "test.csv", regression=regression)
+    train, test = fastnet.load_table(
+        folder / "train.csv", TARGET, test=folder / "test.csv", regression=regression,
+        max_categories=MOST_CATEGORIES - 1,
+    )  # fmt: skip
     assert test is not None
     output = {"output": "identity"} if regression else {}
     args = settings.combine(chosen | output | {"seed": seed})
@@ -136,7 +140,7 @@ def render(content: dict[str, Any]) -> str:
         cells = [f"{score:.3f}", f"{other:.3f}", f"{seconds:.3g} s", f"{longer:.3g} s", f"{longer / seconds:.1f}x"]
         body.append([name, *cells])
     heads = ["table", "score", "scikit-learn's", "fastnet", "scikit-learn", "faster"]
-    return table(heads, body)
+    return f"{table(heads, body)}\n\n{origin(content)}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -148,7 +152,7 @@ def main(argv: list[str] | None = None) -> int:
     names = ("iris", "wine", "breast_cancer", "diabetes")
     tables = {name: known(name) for name in names} | {f"made, {n_rows} x 30": made(n_rows)}
     rows: dict[str, Any] = {}
-    content = {"taken": machine.now(), "machine": machine.facts(), "fastnet": __version__, "rows": rows}
+    content = {"taken": machine.now(), "machine": machine.facts(), "fastnet": __version__, "quick": quick, "rows": rows}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the epochs are over
         for name, columns in tables.items():
@@ -157,6 +161,7 @@ def main(argv: list[str] | None = None) -> int:
     FOLDER.mkdir(exist_ok=True)
     with replacing(FILE) as file:
         file.write(json.dumps(content, indent=1).encode() + b"\n")
+    publish("tabular", render(content))
     print(render(content))
     return 0
 
