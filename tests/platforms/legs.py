@@ -131,14 +131,14 @@ def _newest(lab: Lab) -> Run:
     return Run(pytest_of(_environment(lab, sys.executable, "newest", packages)), ("tests",))
 
 
-def other_python(version: str) -> Leg:
-    """Another Python, with the newest dependencies that it can have."""
+def python_of(version: str) -> Leg:
+    """A Python: the one at hand as it is, another one with the newest dependencies that it can have."""
 
     def prepare(lab: Lab) -> Run:
-        if version == ".".join(map(str, sys.version_info[:2])):
-            raise Skipped("it runs the other legs")
-        python = find_python(version, lab.pythons)
-        return Run(pytest_of(_environment(lab, python, version, ("--editable", f"{ROOT}[test]"))), ("tests",))
+        python: str | Path = sys.executable
+        if version != ".".join(map(str, sys.version_info[:2])):
+            python = _environment(lab, find_python(version, lab.pythons), version, ("--editable", f"{ROOT}[test]"))
+        return Run(pytest_of(python), ("tests",))
 
     return Leg(f"Python {version}", "pythons", prepare)
 
@@ -174,7 +174,7 @@ LEGS = (
     *(layer(name) for name in ("omp", "tbb", "workqueue")),
     Leg("oldest", "dependencies", _oldest),
     Leg("newest", "dependencies", _newest),
-    *(other_python(version) for version in PYTHONS),
+    *(python_of(version) for version in PYTHONS),
     Leg("aarch64", "aarch64", _aarch64, is_emulated=True),
 )
 KINDS = tuple(dict.fromkeys(leg.kind for leg in LEGS))
