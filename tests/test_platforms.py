@@ -110,6 +110,16 @@ def test_the_python_at_hand_needs_no_environment(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_library_of_tbb_is_loaded_from_its_wheel(monkeypatch, tmp_path):
+    library = {"LD_LIBRARY_PATH": str(tmp_path / "lib")}
+    monkeypatch.setattr(legs, "_environment", lambda *_: tmp_path / "bin/python")
+    monkeypatch.setattr(legs, "_loads", lambda python, env: library.items() <= env.items())
+    (leg,) = [leg for leg in LEGS if leg.name == "tbb"]
+    run = leg.prepare(Lab(tmp_path))
+    assert run.command == legs.pytest_of(tmp_path / "bin/python")
+    assert run.env == library | {"NUMBA_THREADING_LAYER": "tbb"}
+
+
 def test_a_python_is_found_by_its_version(monkeypatch):
     here = ".".join(map(str, sys.version_info[:2]))
     assert legs.version_of(legs.find_python(here, (sys.executable,))) == here
