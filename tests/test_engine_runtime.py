@@ -221,7 +221,7 @@ def test_compilation_is_shared_on_a_new_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_threads, "available_threads", lambda: 2)
     helper = share_compilation()
     assert helper is not None
-    assert helper.wait(timeout=120) == 0
+    assert helper.wait(timeout=600) == 0
     run = subprocess.run([sys.executable, "-c", EVALUATE], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout == "[]\n"
     assert share_compilation() is None
