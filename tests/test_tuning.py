@@ -262,6 +262,7 @@ def test_a_study_of_another_search_is_refused(tmp_path):
     ledger_at(tmp_path / "a.db").close()
     with pytest.raises(DataError, match="holds another search of the same name: its epochs is 9, not 5"):
         ledger_at(tmp_path / "a.db", epochs=5)
+    assert os.listdir(tmp_path) == ["a.db"]  # it is closed: its log is gone
 
 
 def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path):
@@ -534,3 +535,4 @@ def test_a_database_that_fails_in_the_middle_of_a_search(tmp_path, monkeypatch, 
     arguments = {"claim": ({}, {})}.get(deed, ())
     with pytest.raises(DataError, match=r"set\.db cannot be used as a study of Optuna: .*disk is full"):
         getattr(ledger, deed)(*arguments)
+    ledger.close()
