@@ -140,9 +140,11 @@ def _accuracy(section: dict[str, Any]):
 
 def _ticks(axis, x: list[int]) -> None:
     """Mark a logarithmic axis at the points measured, as far as there is room, and write numbers out."""
+    from matplotlib.ticker import NullLocator
+
     shown = [n for i, n in enumerate(x) if i % -(-len(x) // 6) == 0]
     axis.set_xticks(shown, [f"{n:,}".replace(",", " ") for n in shown])
-    axis.xaxis.minorticks_off()
+    axis.xaxis.set_minor_locator(NullLocator())
     _plain(axis.yaxis)
 
 

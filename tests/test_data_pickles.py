@@ -153,7 +153,7 @@ ARRAY = python2_array(np.zeros((2, 3)))
         (ARRAY[:-1] + b".", "expected lists of numbers"),
         (ARRAY.replace(b"'f8'", b"'O8'") + b".", "expected an array of numbers in the pickle, got dtype 'O8'"),
         (ARRAY.replace(b"'f8'", b"'S8'") + b".", "got dtype 'S8'"),
-        (ARRAY.replace(b"'f8'", b"'f9'") + b".", "f9"),
+        (ARRAY.replace(b"'f8'", b"'f9'") + b".", "got dtype 'f9'"),
         (ARRAY.replace(b"(I2\nI3\nt", b"(I2\nI4\nt") + b".", r"64 bytes for an array of shape \(2, 4\), got 48"),
         (ARRAY.replace(b"(I2\nI3\nt", b"(I-2\nI-3\nt") + b".", "expected an array's shape"),
         (ARRAY.replace(b"(I2\nI3\nt", b"(I999999999999\nI999999999999\nt") + b".", "expected 79999999999"),

@@ -138,9 +138,13 @@ def test_sparse(task, solver, container):
 def test_one_class_with_early_stopping(label):
     """The one class is predicted whatever the outputs are."""
     theirs, ours = both("multiclass", early_stopping=True, max_iter=5)
-    for model in (theirs, ours):
-        model.fit(PROBLEMS["X"], [label] * N)
-    assert ours.validation_scores_ == theirs.validation_scores_ == [1.0] * 5
+    ours.fit(PROBLEMS["X"], [label] * N)
+    assert ours.validation_scores_ == [1.0] * 5
+    assert ours.predict(PROBLEMS["X"]).tolist() == [label] * N
+    if label == "cat" and sklearn.__version__ == "1.6.0":
+        pytest.skip("this scikit-learn looks for NaN among the labels, and fails on text")
+    theirs.fit(PROBLEMS["X"], [label] * N)
+    assert theirs.validation_scores_ == [1.0] * 5
     assert_same_course(theirs, ours)
     assert_same_predictions(theirs, ours, PROBLEMS["X"])
 

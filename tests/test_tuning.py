@@ -256,7 +256,9 @@ def test_silence_tells_of_an_end_elsewhere(tmp_path, monkeypatch):
     other.close()
 
 
-def test_two_share_a_search_and_do_no_trial_twice(tmp_path):
+def test_two_share_a_search_and_do_no_trial_twice(tmp_path, monkeypatch):
+    clock = time.monotonic()
+    monkeypatch.setattr("fastnet.tuning.ledger.time.monotonic", lambda: clock)  # a slow machine is not silence
     ledgers = [ledger_at(tmp_path / "a.db") for _ in range(2)]
     boards = [board_of(ledger) for ledger in ledgers]
     for _ in range(12):  # both draw before either has seen the other's
@@ -732,3 +734,4 @@ def test_a_database_that_fails_in_the_middle_of_a_search(tmp_path, monkeypatch, 
     arguments = {"claim": ({}, {})}.get(deed, ())
     with pytest.raises(DataError, match=r"set\.db cannot be used as a study of Optuna: .*disk is full"):
         getattr(ledger, deed)(*arguments)
+    ledger.close()

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from fastnet.data.appearing import appearing
 from fastnet.data.known import KNOWN, KnownSet, RemoteFile, present
@@ -111,7 +112,7 @@ class _Download:
     def _download(self, url: str) -> bytes:
         pieces: list[bytes] = []
         self.received = 0
-        with _opener().open(url, timeout=SOCKET_TIMEOUT) as response:
+        with _opened(url) as response:
             while self.received <= self.file.size and not self.abandoned:
                 piece = response.read1(PIECE)
                 if not piece:
@@ -145,6 +146,17 @@ def unavailable(known: KnownSet, reason: str) -> DataUnavailable:
     )
 
 
+def _opened(url: str) -> Any:
+    """The response to a request. An error of HTTP is a response too, which is closed."""
+    from urllib.error import HTTPError
+
+    try:
+        return _opener().open(url, timeout=SOCKET_TIMEOUT)
+    except HTTPError as error:
+        error.close()
+        raise
+
+
 def _opener():
     """A URL opener that knows http and https and nothing else, whatever a redirect asks for."""
     from urllib import request
@@ -153,6 +165,7 @@ def _opener():
     class OnlyHttp(request.HTTPRedirectHandler):
         def redirect_request(self, req, fp, code, msg, headers, newurl):
             if not newurl.lower().startswith(("http://", "https://")):
+                fp.close()
                 raise URLError(f"redirected to {newurl[:80]!r}, expected http or https")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 

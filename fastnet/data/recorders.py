@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-ARRAY_TYPES = "buif"
+# "f8" and its like: booleans, whole numbers and floats of this platform.
+ARRAY_CODES = frozenset(np.dtype(code).str[1:] for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?")
 
 
 class Array:
@@ -50,7 +51,7 @@ class DType:
 
     def __init__(self, code: Any):
         code = as_text(code)
-        if not (len(code) in (2, 3) and code[0] in ARRAY_TYPES and code[1:].isdigit()):
+        if code not in ARRAY_CODES:
             raise ValueError(f"expected an array of numbers in the pickle, got dtype {code!r}")
         self.dtype = np.dtype(code)
 

@@ -33,11 +33,13 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: "Ledger", *arguments: Any, **settings: Any) -> Any:
+        import sqlite3
+
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             return method(self, *arguments, **settings)
-        except (SQLAlchemyError, optuna().exceptions.OptunaError, RuntimeError) as error:
+        except (sqlite3.Error, SQLAlchemyError, optuna().exceptions.OptunaError, RuntimeError) as error:
             text = str(error.__cause__ or error).splitlines()[0]
             raise DataError(f"{self.place} cannot be used as a study of Optuna: {text}") from None
 
@@ -72,7 +74,11 @@ class Ledger:
         self.place, self.owner = os.fspath(place), f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self.beats, self.due = 0, 0.0
         self.heard: dict[str, tuple[Any, float]] = {}  # owner: its last sign, and when it was new
-        self._open(name, json.loads(json.dumps(about)), "maximize" if maximize else "minimize")
+        try:
+            self._open(name, json.loads(json.dumps(about)), "maximize" if maximize else "minimize")
+        except BaseException:
+            self.close()
+            raise
 
     @_told
     def _open(self, name: str, about: dict[str, Any], direction: str) -> None:
@@ -175,6 +181,14 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def _must_be_sqlite(place: str) -> None:
+    """Raise where a file is no SQLite database, which Optuna would leave open."""
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(place, timeout=BUSY)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
 def _storage(place: str) -> Any:
     """Optuna's storage. A SQLite file keeps a log of what is to be written, which makes writing cheaper, and of which
     nothing is lost when a process is killed.
@@ -183,6 +197,7 @@ def _storage(place: str) -> Any:
 
     if "://" in place:
         return optuna().storages.RDBStorage(place)
+    _must_be_sqlite(place)
     url = sqlalchemy.URL.create("sqlite", database=os.path.abspath(place)).render_as_string()
     storage = optuna().storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY}})
 

@@ -23,9 +23,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--python", action="append", default=[], metavar="PATH", help="a further Python")
     parser.add_argument("--folder", type=Path, default=cache_dir() / "platforms", help="of environments and caches")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add the results to those in a file")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="print README's table of such a file, run nothing"
-    )
+    text = "print README's table of such files, or of folders of them; run nothing"
+    parser.add_argument("--markdown", type=Path, nargs="+", metavar="PATH", help=text)
     return parser.parse_args(argv)
 
 
@@ -33,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the legs one after the other; each gets its line when it is done."""
     args = parse(argv)
     if args.markdown:
-        print(markdown([Outcome(**found) for found in json.loads(args.markdown.read_text(encoding="utf-8"))]))
+        print(markdown(merged(args.markdown)))
         return 0
     lab = Lab(args.folder.absolute(), tuple(args.python), args.all)
     chosen = [leg for leg in LEGS if leg.kind in (args.only or KINDS) and (not args.leg or leg.name in args.leg)]
@@ -50,11 +49,26 @@ def main(argv: list[str] | None = None) -> int:
 
 def keep(path: Path, outcome: Outcome) -> None:
     """Put an outcome into a file, in the place of an older one of the same leg."""
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    by_name = {leg["name"]: leg for leg in kept} | {outcome.name: vars(outcome)}
+    legs = in_order([*(read(path) if path.exists() else []), outcome])
+    path.write_text(json.dumps([vars(leg) for leg in legs], indent=1) + "\n", encoding="utf-8")
+
+
+def merged(paths: list[Path]) -> list[Outcome]:
+    """The outcomes in files and in the .json files of folders."""
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    return in_order([outcome for file in files for outcome in read(file)])
+
+
+def read(path: Path) -> list[Outcome]:
+    """The outcomes in a file."""
+    return [Outcome(**found) for found in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def in_order(outcomes: list[Outcome]) -> list[Outcome]:
+    """Outcomes as LEGS are ordered, and of each leg on each host the last."""
     order = [leg.name for leg in LEGS]
-    merged = sorted(by_name.values(), key=lambda leg: order.index(leg["name"]))
-    path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    last = {(outcome.name, outcome.host): outcome for outcome in outcomes}
+    return sorted(last.values(), key=lambda outcome: order.index(outcome.name))
 
 
 if __name__ == "__main__":

@@ -91,20 +91,23 @@ def layer(name: str) -> Leg:
     """A threading layer of Numba."""
 
     def prepare(lab: Lab) -> Run:
-        python: str | Path = sys.executable
-        if name == "tbb" and not _has_layer(python, name):
-            python = _environment(lab, sys.executable, "tbb", ("--editable", f"{ROOT}[test]", "tbb"))
-        if not _has_layer(python, name):
+        python, env = sys.executable, {"NUMBA_THREADING_LAYER": name}
+        if name == "tbb" and not _loads(python, env):
+            inside = _environment(lab, python, "tbb", ("--editable", f"{ROOT}[test]", "tbb"))
+            # The wheel puts the library there, where the loader does not look by itself.
+            python, env = str(inside), env | {"LD_LIBRARY_PATH": str(inside.parents[1] / "lib")}
+        if not _loads(python, env):
             raise Skipped(f"this Numba has no layer {name} here")
-        return Run(pytest_of(python), lab.tests(THREADS), {"NUMBA_THREADING_LAYER": name})
+        return Run(pytest_of(python), lab.tests(THREADS), env)
 
     return Leg(name, "layers", prepare)
 
 
-def _has_layer(python: str | Path, name: str) -> bool:
+def _loads(python: str, env: dict[str, str]) -> bool:
+    """Whether Numba finds the threading layer that is asked for."""
     program = "import numba; numba.get_num_threads()"
-    env = os.environ | {"NUMBA_THREADING_LAYER": name}
-    return subprocess.run([python, "-c", program], env=env, capture_output=True, check=False).returncode == 0
+    done = subprocess.run([python, "-c", program], env=os.environ | env, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def _environment(lab: Lab, python: str, name: str, packages: tuple[str, ...]) -> Path:
@@ -131,14 +134,14 @@ def _newest(lab: Lab) -> Run:
     return Run(pytest_of(_environment(lab, sys.executable, "newest", packages)), ("tests",))
 
 
-def other_python(version: str) -> Leg:
-    """Another Python, with the newest dependencies that it can have."""
+def python_of(version: str) -> Leg:
+    """A Python: the one at hand as it is, another one with the newest dependencies that it can have."""
 
     def prepare(lab: Lab) -> Run:
-        if version == ".".join(map(str, sys.version_info[:2])):
-            raise Skipped("it runs the other legs")
-        python = find_python(version, lab.pythons)
-        return Run(pytest_of(_environment(lab, python, version, ("--editable", f"{ROOT}[test]"))), ("tests",))
+        python: str | Path = sys.executable
+        if version != ".".join(map(str, sys.version_info[:2])):
+            python = _environment(lab, find_python(version, lab.pythons), version, ("--editable", f"{ROOT}[test]"))
+        return Run(pytest_of(python), ("tests",))
 
     return Leg(f"Python {version}", "pythons", prepare)
 
@@ -174,7 +177,7 @@ LEGS = (
     *(layer(name) for name in ("omp", "tbb", "workqueue")),
     Leg("oldest", "dependencies", _oldest),
     Leg("newest", "dependencies", _newest),
-    *(other_python(version) for version in PYTHONS),
+    *(python_of(version) for version in PYTHONS),
     Leg("aarch64", "aarch64", _aarch64, is_emulated=True),
 )
 KINDS = tuple(dict.fromkeys(leg.kind for leg in LEGS))

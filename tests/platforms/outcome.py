@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import date
 
+import fastnet
 from platforms.legs import ROOT, Lab, Leg
 from platforms.skipped import Skipped
 
@@ -18,7 +20,11 @@ HOST = f"{platform.system()} {platform.machine()}"
 
 @dataclass
 class Outcome:
-    """Counts of tests of one leg. reason : why there are none; host : the system and processor that ran it."""
+    """Counts of tests of one leg.
+
+    reason : why there are none. host : the system and processor that ran it. version : of fastnet.
+    day : when it was run, as YYYY-MM-DD.
+    """
 
     name: str
     kind: str
@@ -29,6 +35,8 @@ class Outcome:
     reason: str = ""
     is_emulated: bool = False
     host: str = HOST
+    version: str = ""
+    day: str = ""
 
     @property
     def is_failure(self) -> bool:
@@ -38,7 +46,8 @@ class Outcome:
 
 def outcome_of(leg: Leg, lab: Lab) -> Outcome:
     """Run a leg, at low priority. What failed is printed."""
-    outcome = Outcome(leg.name, leg.kind, is_emulated=leg.is_emulated)
+    made = {"version": fastnet.__version__, "day": date.today().isoformat()}
+    outcome = Outcome(leg.name, leg.kind, is_emulated=leg.is_emulated, **made)
     try:
         run = leg.prepare(lab)
     except Skipped as skipped:
