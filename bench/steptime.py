@@ -87,6 +87,7 @@ def fit_compute(points: Sequence[tuple[int, float]], update: float = 0.0) -> Com
 def fit_link(points: Sequence[tuple[int, float]], add: float, ranks: int = 2) -> Link:
     """From (bytes, seconds) of Allreduces, and the seconds in which a byte is added."""
     works = [allreduce_work(ranks, size) for size, _ in points]
+    # Short buffers lie in caches, where adding takes less than in the memory of a gradient.
     adding = [min(added * add, 0.5 * seconds) for (*_, added), (_, seconds) in zip(works, points, strict=True)]
     left = [seconds - part for (_, seconds), part in zip(points, adding, strict=True)]
     start, byte = _fit([(messages, sent) for messages, sent, _ in works], left)

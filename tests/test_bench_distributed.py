@@ -104,7 +104,9 @@ def row_of(link: Link) -> dict:
         "label": "784-9-10", "batch": 128, "cores": 2, "rows": 1280, "steps": 10, "bytes": SIZE, "vectors": 2,
         "compute": {"1 thread": COMPUTE, "2 threads": COMPUTE}, "add": link.add,
         "allreduce": [(size, allreduce(2, size, link)) for size in (8, 1024, SIZE)],
-        "seconds": {name: {"median": s} for name, s in (("1 thread", 2.0), ("2 threads", 1.0), ("2 ranks", 1.25))},
+        "seconds": {
+            name: {"median": s, "min": s} for name, s in (("1 thread", 2.0), ("2 threads", 1.0), ("2 ranks", 1.25))
+        },
         "ratios": {name: {"median": r, "noisy": False} for name, r in (("1 thread", 1.6), ("2 threads", 0.8))},
     }  # fmt: skip
 
@@ -119,6 +121,20 @@ def test_tables_show_ranks_beside_threads_and_the_model_beside_both():
     assert len(paper) == 4
     slow = [float(line.split("|")[2]) for line in paper]
     assert slow[2] < slow[0] < slow[1] < 2  # 1 Gbit/s, 10 Gbit/s, 10 Gbit/s every 16 steps
+
+
+def test_without_results_there_are_no_tables(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(distributed, "FILE", tmp_path / "distributed.json")
+    assert distributed.main(["--tables"]) == 2
+    assert "there is no" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("netem", "word"), [(True, "by netem"), (False, "by a process")])
+def test_the_table_of_links_says_what_delays(netem, word):
+    row = {"wire": "0.5 ms, 1 Gbit/s", "netem": netem, "label": "784-9-10", "link": LINK, "step": 0.2, "predicted": 0.1}
+    text = distributed.between_namespaces([row])
+    assert "| 0.5 ms, 1 Gbit/s | 784-9-10 | 50 us | 10 Gbit/s | 0.2 s | 0.1 s |" in text
+    assert word in text
 
 
 @pytest.mark.slow
