@@ -5,7 +5,6 @@ the rate, and packets that are to be delayed go through a pair of TUN devices an
 """
 
 import contextlib
-import fcntl
 import os
 import select
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
+TUN = Path("/dev/net/tun")
 TUNSETIFF, TUN_WITHOUT_HEADER = 0x400454CA, 0x1001
 MTU = 60_000  # of TUN devices: large packets cost the process that delays them least
 BURST = 80_000  # bytes that pass at once: one packet as large as devices make them
@@ -137,7 +137,9 @@ def _delayed_pair(devices: list[str], delay: float) -> Iterator[None]:
 
 
 def _tun(device: str) -> int:
-    end = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    import fcntl  # Windows has none
+
+    end = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH", device.encode(), TUN_WITHOUT_HEADER))
     return end
 

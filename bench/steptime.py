@@ -24,7 +24,10 @@ class Compute(NamedTuple):
 
 
 class Link(NamedTuple):
-    """Seconds of a message on a network between ranks: its start, and a byte of it; and of adding a byte to another."""
+    """Seconds of a message on a network between ranks: its start, and a byte of it; and of adding a byte to another.
+
+    Over TCP a start takes a round trip: MPICH ends an exchange when the other side has told that it has the message.
+    """
 
     start: float
     byte: float
