@@ -137,7 +137,7 @@ def ranks_table(works: list[dict[str, Any]]) -> str:
         step = row["seconds"]["2 ranks"]["min"] / row["steps"]  # the model is fitted to the fastest times, too
         link = steptime.fit_link(row["allreduce"], row["add"])
         said = predicted(row, link)
-        rates = [f"{row['rows'] / row['seconds'][name]['median']:.4g}" for name in columns(row)]
+        rates = [f"{row['rows'] / row['seconds'][name]['median']:,.0f}".replace(",", " ") for name in columns(row)]
         share = row["ratios"][columns(row)[1]]
         gradient = dict(map(tuple, row["allreduce"]))[row["bytes"]]
         body.append([row["label"], *rates, f"{number(share['median'])}{'~' * share['noisy']}", shown(step), shown(said),

@@ -116,7 +116,7 @@ def test_tables_show_ranks_beside_threads_and_the_model_beside_both():
     content = {"works": {"one": row_of(LINK)}, "wires": "network namespaces need root"}
     text = distributed.render(json.loads(json.dumps(content)))
     first = text.splitlines()[2]
-    assert first.startswith("| 784-9-10 | 640 | 1280 | 1024 | 0.8 | 0.125 s |")
+    assert first.startswith("| 784-9-10 | 640 | 1 280 | 1 024 | 0.8 | 0.125 s |")
     assert "network namespaces need root" in text
     paper = [line for line in text.splitlines() if "Gbit/s" in line]
     assert len(paper) == 4
