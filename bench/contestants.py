@@ -163,9 +163,12 @@ class Keras:
 
 
 class Steps:
-    """fastnet and its NumPy oracle, through the stepper that the driver calls."""
+    """fastnet and its NumPy oracle, through the stepper that the driver calls.
 
-    def __init__(self, job: Job, module):
+    share, settings : the rows that the stepper has (None: all), and further arguments of it.
+    """
+
+    def __init__(self, job: Job, module, share: slice | None = None, **settings):
         import fastnet
         from fastnet import functions as f
         from fastnet.optimizers import SGD, Momentum
@@ -176,10 +179,10 @@ class Steps:
         self.coefficients = np.zeros((job.steps, f.N_COEFFICIENTS))
         self.coefficients[:, f.SCALE] = 1 / job.batch
         optimizer.fill(self.coefficients, np.full(job.steps, job.lr), 0)
-        net = fastnet.Network(job.sizes, hidden=job.hidden)
+        net, own = fastnet.Network(job.sizes, hidden=job.hidden), slice(None) if share is None else share
         self.stepper = module.Stepper(
-            net.sizes, net.activations, job.params.copy(), job.X[:], job.y[:], loss=f.CROSS_ENTROPY,
-            rule=optimizer.rule, batch_size=job.batch,
+            net.sizes, net.activations, job.params.copy(), job.X[own], job.y[own], loss=f.CROSS_ENTROPY,
+            rule=optimizer.rule, **{"batch_size": job.batch} | settings,
         )  # fmt: skip
 
     def reset(self) -> None:

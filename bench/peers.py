@@ -73,7 +73,7 @@ def race_case(
 def race_processes(entered: list[Contestant], rounds: int, patience: float) -> dict[str, Any]:
     """Race processes, the first against each other one, and end them."""
     try:
-        runs, pids = {c.name: c.run for c in entered}, tuple(c.pid for c in entered)
+        runs, pids = {c.name: c.run for c in entered}, tuple(pid for c in entered for pid in c.pids)
         found = race(runs, rounds=rounds, patience=patience, clock=lambda run: run(), pids=pids)
     finally:
         for c in entered:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,23 @@ LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_N
 
 
 class Contestant:
-    """A process that trains one pass each time that it is told to. ``about`` is what it told about itself."""
+    """A process that trains one pass each time that it is told to, or what ``launcher`` makes many of.
 
-    def __init__(self, python: str, program: str, name: str, folder: Path, threads: int):
+    Attributes: about, what it told about itself; pids, of the processes that do the work.
+    """
+
+    def __init__(self, python: str, program: str, name: str, folder: Path, threads: int, launcher: Sequence[str] = ()):
         self.name, self.threads = name, threads
         environment = os.environ | dict.fromkeys(LIMITS, str(threads))
         environment |= {"BENCH_THREADS": str(threads), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [python, str(Path(__file__).with_name(program)), name, str(folder)]
+        command = [*launcher, python, str(Path(__file__).with_name(program)), name, str(folder)]
         self._log = folder / f"{name}-{threads}.log"
         with open(self._log, "w") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
             )
-        self.pid = self._process.pid
         self.about: dict[str, Any] = json.loads(self._line())
+        self.pids = tuple(self.about.get("pids", [self._process.pid]))
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -38,16 +42,22 @@ class Contestant:
 
     def run(self) -> float:
         """Seconds of one pass."""
+        return float(self.ask("run"))
+
+    def ask(self, word: str) -> Any:
+        """What it answers to a word."""
         assert self._process.stdin is not None
-        self._process.stdin.write("run\n")
+        self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
-        return float(self._line())
+        return json.loads(self._line())
 
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
 
 def best(python: str, program: str, name: str, folder: Path, threads: int) -> Contestant:
