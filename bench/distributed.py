@@ -3,8 +3,8 @@
 Three contestants take turns on each network: one process with one thread, one with a thread for each core, and two
 ranks of one thread each. The model of bench.steptime is fitted to the compute of one process and to Allreduces of two
 ranks, and its prediction for two ranks stands beside what they took; then the same between network namespaces, over
-links with given delays and rates, where the system permits. Writes results/distributed.json and prints tables, the last
-of which is the model on paper. It needs the extra `mpi`.
+links with given delays and rates, where the system permits. Writes results/distributed.json and the tables of it into
+both READMEs, the model on paper into that of the package. It needs the extra `mpi`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from bench import namespaces, steptime
 from bench.peers import race_processes, write_job
 from bench.processes import Contestant
 from bench.results import FOLDER
-from bench.tables import number, table
+from bench.tables import number, origin, publish, table
 from bench.tables import seconds as shown
 from fastnet import __version__
 from fastnet.files import replacing
@@ -125,9 +125,14 @@ def predicted(about: dict[str, Any], link: steptime.Link) -> float:
 
 
 def render(content: dict[str, Any]) -> str:
-    """All tables, in Markdown."""
+    """The tables of what was measured, in Markdown."""
     works = list(content["works"].values())
-    return "\n\n".join([ranks_table(works), between_namespaces(content["wires"]), paper_table(works)])
+    return "\n\n".join([ranks_table(works), between_namespaces(content["wires"]), origin(content)])
+
+
+def paper(content: dict[str, Any]) -> str:
+    """The model on paper, in Markdown."""
+    return f"{paper_table(list(content['works'].values()))}\n\n{origin(content)}"
 
 
 def ranks_table(works: list[dict[str, Any]]) -> str:
@@ -218,7 +223,10 @@ def main(argv: list[str] | None = None) -> int:
         FOLDER.mkdir(exist_ok=True)
         with replacing(FILE) as file:
             file.write(json.dumps(content, indent=1).encode() + b"\n")
-    print(render(json.loads(FILE.read_text(encoding="utf-8"))))
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    publish("distributed", render(content))
+    publish("paper", paper(content))
+    print(render(content))
     return 0
 
 
