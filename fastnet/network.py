@@ -260,10 +260,14 @@ class Network:
             units.warn_of_other_units(inputs, self._trained_on, self.input_scale, name)
         return checked
 
-    def note_training_inputs(self, rows: np.ndarray) -> None:
-        """Remember the units of rows (n, d), of any type, to train on; warn of integers that hardly are pixels."""
-        inputs = units.look_at(rows, self.input_scale, units.TRAINING_ELEMENTS)
-        units.warn_of_small_integers(inputs, self.input_scale, "X")
+    def units_of(self, rows: np.ndarray) -> units.Inputs:
+        """The units of rows (n, d), of any type, to train on."""
+        return units.look_at(rows, self.input_scale, units.TRAINING_ELEMENTS)
+
+    def note_training_inputs(self, inputs: units.Inputs, *, warns: bool = True) -> None:
+        """Remember the units of rows to train on; warn of integers that hardly are pixels."""
+        if warns:
+            units.warn_of_small_integers(inputs, self.input_scale, "X")
         self._trained_on = inputs.after(self._trained_on)
 
     def check_targets(self, y: Any, n: int, loss: str, name: str = "y") -> np.ndarray:

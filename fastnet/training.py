@@ -90,6 +90,7 @@ def train(
     """
     given, team = locals(), _team(distributed)
     with team.together():
+        _check_call(team, "train", validation, sample_weight)
         run = Run(
             net, X, y, {name: given[name] for name in SETTINGS}, validation=validation, sample_weight=sample_weight,
             threads=threads, callbacks=callbacks, progress=progress, team=team,
@@ -134,6 +135,7 @@ def resume(
     """
     team = _team(distributed)
     with team.together():
+        _check_call(team, "resume", validation, sample_weight)
         if team.rank == 0 and checkpoint is not None and not _same_folder(checkpoint.folder, folder):
             prepare(checkpoint.folder)
         more = whole("more_epochs", more_epochs) if more_epochs else 0
@@ -154,6 +156,12 @@ def resume(
         if checkpoint is None:
             checkpoint = Checkpoint(folder, every=values["every"], keep=values["keep"], about=values["about"])
         return net, run.train(None, checkpoint, (values, arrays), is_longer=more > 0)
+
+
+def _check_call(team: Team, function: str, validation: Any, sample_weight: Any) -> None:
+    """See to it that all processes call the same function, with what others wait for."""
+    given = {"function": function, "validation": validation is not None, "sample_weight": sample_weight is not None}
+    team.check_same("call", given)
 
 
 def _team(distributed: Any) -> Team:

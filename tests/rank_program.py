@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ PIXELS = (RNG.integers(0, 256, (N, 48)) * (RNG.random((N, 48)) < 0.3)).astype(np
 LABELS = RNG.integers(0, 5, N)
 FLOATS = RNG.standard_normal((N, 9))
 VALUES = np.stack([FLOATS.sum(axis=1), FLOATS[:, 0] * FLOATS[:, 1]], axis=1)
+WEIGHT = RNG.random(N)
 SHARES = [0, 100, 390, N]  # of three processes that have rows of their own
 CASES = {
     "momentum": {"optimizer": fastnet.Momentum(0.5), "schedule": "cosine", "evaluate_train": True},
     "adam": {"dropout": 0.3, "l2": 1e-3, "weight_decay": 0.01, "warmup": 1, "label_smoothing": 0.1},
     "sgd": {"optimizer": fastnet.SGD(0.5), "clip_norm": 0.1, "augment": "shift=1,rotate=9"},
-    "weights": {"sample_weight": RNG.random(N), "class_weight": "balanced", "patience": 1, "batch_size": 700},
+    "weights": {"sample_weight": WEIGHT, "class_weight": "balanced", "patience": 1, "batch_size": 700},
     "small": {"batch_size": 3, "epochs": 1},  # some processes have no row of some batches
 }
 
@@ -56,21 +59,25 @@ def all_cases(team):
 def own_rows(team):
     """A run where each process has rows of its own, weighted ones."""
     start, stop = SHARES[team.rank : team.rank + 2]
-    weight, net = RNG.random(N), network()
-    few = slice(0, 0) if team.rank else slice(0, 40)
+    net, few = network(), slice(0, 0) if team.rank else slice(0, 40)
     history = fastnet.train(
-        net, PIXELS[start:stop], LABELS[start:stop], epochs=2, seed=4, sample_weight=weight[start:stop],
+        net, PIXELS[start:stop], LABELS[start:stop], epochs=2, seed=4, sample_weight=WEIGHT[start:stop],
         validation=(PIXELS[few], LABELS[few]), distributed=team,
     )  # fmt: skip
     return {"params": net.params, "figures": figures(history)}
 
 
 def averaged(team):
-    """Local SGD on rows in order: each process has whole batches of its own."""
-    net = network()
-    settings = {"batch_size": 50, "epochs": 1, "shuffle": False, "optimizer": fastnet.SGD(0.5)}
-    history = fastnet.train(net, PIXELS[:400], LABELS[:400], distributed=team, **settings)
-    return {"params": net.params, "figures": figures(history)}
+    """Local SGD: rows in order, of which each process has whole batches; one batch of all rows; Adam on shuffled ones."""
+    settings = {"epochs": 1, "shuffle": False, "optimizer": fastnet.SGD(0.5)}
+    in_order, at_once, shuffled = network(), network(), network()
+    fastnet.train(in_order, PIXELS[:400], LABELS[:400], batch_size=50, distributed=team, **settings)
+    fastnet.train(at_once, PIXELS, LABELS, batch_size=N, sample_weight=WEIGHT, distributed=team, **settings)
+    history = fastnet.train(
+        shuffled, PIXELS, LABELS, batch_size=20, epochs=3, schedule="cosine", sample_weight=WEIGHT, seed=1,
+        distributed=team,
+    )  # fmt: skip
+    return {"in_order": in_order.params, "at_once": at_once.params, "figures": figures(history)}
 
 
 def called(team):
@@ -112,6 +119,31 @@ def elsewhere(team):
     return fastnet.Checkpoint(Path(sys.argv[1]) / f"of-{size}-{os.environ.get('AGAIN', '')}")
 
 
+def odd(team):
+    """What must work, and without a warning."""
+    warnings.simplefilter("error")
+    teams = [fastnet.distributed.mpi(silence=2.0) for _ in range(50)] if team is not None else [None]
+    rank, team = (0, None) if team is None else (team.rank, teams[-1])
+    order, first = np.argsort(FLOATS[:, 0]), np.arange(N) < N // 2
+    ramp = FLOATS[order, :1]
+    fastnet.train(network((1, 6, 1), output="identity"), ramp, ramp, epochs=4, seed=1, distributed=team)
+    net = network()
+    fastnet.train(net, PIXELS, LABELS, sample_weight=~first, epochs=1, seed=1, distributed=team)
+    dark = np.where(first[:, None], PIXELS // 9, PIXELS)
+    if rank == 1:
+        time.sleep(4)  # longer than the others wait for a sign of life
+    for _ in range(2):
+        fastnet.train(net, dark, LABELS, epochs=1, seed=1, distributed=team)
+    rng = np.random.default_rng(5)
+    for _ in range(2):
+        fastnet.train(net, PIXELS, LABELS, epochs=1, seed=rng, distributed=team)
+    folder = Path(sys.argv[1]) / "rank-0-only"
+    checkpoint = {} if rank else {"checkpoint": fastnet.Checkpoint(folder)}
+    fastnet.train(net, PIXELS, LABELS, epochs=1, seed=1, distributed=team, **checkpoint)
+    assert any(folder.iterdir())
+    return {"params": net.params}
+
+
 def refused(team):
     """What all processes are told, where they do not mean the same run."""
     told = []
@@ -121,6 +153,8 @@ def refused(team):
         (PIXELS, {"l2": team.rank}),
         (PIXELS[:2], {}),
         (PIXELS, {"backend": "reference"}),
+        (PIXELS, {} if team.rank else {"validation": (PIXELS, LABELS)}),
+        (PIXELS, {"sample_weight": WEIGHT + team.rank}),
     ):
         try:
             fastnet.train(network(), X, LABELS[: len(X)], epochs=1, distributed=team, **settings)

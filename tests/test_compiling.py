@@ -46,11 +46,30 @@ def test_one_waits_for_another(tmp_path, monkeypatch):
         start = time.monotonic()
         with locked(path):  # a stopped process is not waited for for ever
             assert time.monotonic() - start >= 0.2
+        assert path.exists()  # it is still that one's
         p.kill()
     monkeypatch.setattr(lock, "PATIENCE", 1e9)
     with locked(path):  # what a killed process held is free
         pass
     assert not path.exists()
+
+
+def test_a_compilation_that_fails_lets_others_compile(tmp_path):
+    program = """
+import numpy as np, numba
+from fastnet.kernels.compile.jit import entry
+@entry
+def broken(a):
+    return a.nothing
+try:
+    broken(np.zeros(1))
+except numba.TypingError:
+    import os
+    print(os.listdir(os.environ["NUMBA_CACHE_DIR"] + "/fastnet"))
+"""
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_where_no_file_can_be_made_nobody_waits(tmp_path):

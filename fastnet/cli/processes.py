@@ -42,8 +42,13 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
 def hush(argv: list[str]) -> None:
     """Let only the first process of a distributed run speak; an error that another meets alone is told all the same."""
     if OPTION in argv and launched()[0] > 0:
-        nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
-        sys.stdout = sys.stderr = nothing
+        silence()
+
+
+def silence() -> None:
+    """Print nothing from now on."""
+    nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    sys.stdout = sys.stderr = nothing
 
 
 def team_of(args: argparse.Namespace) -> "Team":
@@ -59,8 +64,14 @@ def team_of(args: argparse.Namespace) -> "Team":
         raise UsageError(f"--sync-every: expected a whole number from 1 on, got {args.sync_every}")
     team = mpi(sync_every=args.sync_every or 1)
     if team.rank > 0:
-        args.quiet, args.save, args.json, args.log, args.tensorboard = True, None, None, None, None
+        silence()
     return team
+
+
+def keep_to_itself(args: argparse.Namespace, team: "Team") -> None:
+    """Let all processes but the first print and write nothing."""
+    if team.rank > 0:
+        args.quiet, args.save, args.json, args.log, args.tensorboard = True, None, None, None, None
 
 
 def _check_alone(args: argparse.Namespace) -> None:
@@ -73,7 +84,7 @@ def _check_alone(args: argparse.Namespace) -> None:
         terminal.warning(f"one of {size} processes, but without {OPTION}: each trains a network of its own")
 
 
-def divide(team: "Team", source: str | None) -> None:
+def share_files(team: "Team", source: str | None) -> None:
     """Give each process files of its own where --data, as ``source``, stands for many."""
     from fastnet.data.shards import is_pattern
 

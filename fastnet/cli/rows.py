@@ -43,21 +43,23 @@ def take(args: argparse.Namespace, team: "Team") -> "tuple[Dataset, Dataset | No
         data, test_set = loading.load_training(args.source, args.max_bytes, team)
     loading.require_labels(data)
     if args.output is None and args.data is not None:
-        args.output = choose_output(data, args.quiet)
+        args.output = choose_output(data, settings.team_rows(team, len(data)), args.quiet)
     fit = matching.for_regression if args.output == "identity" else matching.for_classification
     return fit(data), None if test_set is None or test_set.y is None else fit(test_set)
 
 
-def choose_output(data: "Dataset", quiet: bool) -> str:
-    """The output layer for the y of a set: softmax for labels, identity for values that are not all whole numbers."""
+def choose_output(data: "Dataset", n: int, quiet: bool) -> str:
+    """The output layer for the y of a set of n rows, which may lie in several processes: softmax for labels, identity
+    for values that are not all whole numbers.
+    """
     import numpy as np
 
     assert data.y is not None
     if not data.holds_values:
-        if data.class_names is not None or data.n_classes <= max(100, len(data) // 10):
+        if data.class_names is not None or data.n_classes <= max(100, n // 10):
             return "softmax"
         if not quiet:
-            print(f"y holds numbers up to {data.n_classes - 1}, more than there could be classes of {len(data)} rows:")
+            print(f"y holds numbers up to {data.n_classes - 1}, more than there could be classes of {n} rows:")
             print("a regression (--output identity; --output softmax takes them for classes)")
         return "identity"
     if (data.y == np.floor(data.y)).all():

@@ -186,8 +186,9 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
 
     args.source : args.data, or the same place seen from another folder.
     """
+    processes.keep_to_itself(args, team)
     tables.check_options(args)
-    processes.divide(team, args.source)
+    processes.share_files(team, args.source)
     data_decides = args.output is None and args.data is not None
     if not data_decides and args.target is None:
         settings.resolve(args)

@@ -48,7 +48,7 @@ def _split_files(
     share, start = amount if isinstance(amount, float) else amount / len(dataset), 0
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     for number, n in files:
-        rows, n_held = slice(start, start + n), held_out_rows(n, share)
+        rows, n_held = slice(start, start + n), held_out_rows(n, share) if n > 1 else 0
         if shuffle:
             labels = None if dataset.holds_values or dataset.y is None else dataset.y[rows]
             kept, held = draw(n, n_held, np.random.default_rng([seed, STREAM, number]), labels)

@@ -12,9 +12,9 @@ from typing import Any
 from fastnet.errors import UsageError
 
 WAIT = 2.0  # seconds for the others to fail in the same way, on arguments that all were given
-APART = 0.2  # seconds from one rank's end to the next one's: one of them is to tell
+APART = 0.2  # seconds that each rank waits longer than the one before, so that one alone prints its error
 LAST = 2.0  # seconds for MPI to end the job, before this process just leaves
-# What a user did or met, told in a line; of anything else the traceback is of use.
+# Errors that a line tells well enough; others come with their traceback.
 PLAIN = (UsageError, ValueError, TypeError, OSError, MemoryError, ImportError, ArithmeticError, KeyboardInterrupt)
 
 
@@ -62,7 +62,7 @@ class Ends:
 def end_job(comm: Any, message: str, code: int = 1) -> None:
     """Print a message and end all processes."""
     print(f"fastnet: {message}; all processes end", file=sys.__stderr__, flush=True)
-    # Should MPI itself be stuck.
+    # MPI itself may be stuck.
     timer = threading.Timer(LAST, os._exit, (code,))
     timer.daemon = True
     timer.start()
@@ -73,7 +73,7 @@ def describe(error: BaseException) -> str:
     """An error in a line; after its traceback, if it is of an unexpected kind."""
     text = " ".join(str(error).split())
     if not isinstance(error, (*PLAIN, SystemExit)):
-        return "".join(traceback.format_exception(error)) + f"{type(error).__name__}: {text}"
+        return "".join(traceback.format_exception(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -16,7 +16,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 class SharedShield(Shield):
-    """Holds signals back until `meet`, where all processes learn of them and act as the one that got it would.
+    """Holds signals back until `meet`, where the process that got one acts, and all end if it ends.
 
     A second signal acts at once.
     """
@@ -42,16 +42,33 @@ class SharedShield(Shield):
             self._deliver()
 
     def meet(self) -> None:
-        """Let a signal that any process got act in all."""
-        numbers = self.team.gather(self._pending[0][0] if self._pending else 0)
+        """Let a signal that any process got act in it; if its handler raises, raise in all."""
+        number = self._pending[0][0] if self._pending else 0
+        numbers = self.team.gather(number)
         if not any(numbers):
             return
-        rank = next(rank for rank, number in enumerate(numbers) if number)
+        ended = self._acted()
+        ends = self.team.gather(ended is not None)
+        if not any(ends):
+            return
+        self.team.all_leave()
+        rank = ends.index(True)
         if self.team.rank == 0:
             name = signal.Signals(numbers[rank]).name
             print(f"fastnet: {self.team.names[rank]} got {name}: all processes end", file=sys.stderr, flush=True)
-        self.team.all_leave()
-        if not self._pending:
-            self._pending.append((numbers[rank], None))
-        self._deliver()
-        raise KeyboardInterrupt  # where this process handles that signal in another way
+        if ended is None:
+            self._act_as_others(numbers[rank])
+        raise ended or KeyboardInterrupt
+
+    def _acted(self) -> BaseException | None:
+        """What the handler of a signal that came here raises."""
+        try:
+            self._deliver()
+        except BaseException as error:
+            return error
+        return None
+
+    def _act_as_others(self, number: int) -> None:
+        """Do what this process does on a signal that another one got."""
+        if number in self._handlers:
+            self._handlers[number](number, None)

@@ -60,22 +60,20 @@ class SummedSteps(JointSteps):
     """The gradient of a batch is the sum over all processes: they compute what one alone would, but for rounding."""
 
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        losses, gradient = np.empty((len(coefficients), 2)), self.stepper.kept_gradient
+        losses = np.empty((len(coefficients), 2))
         for step, (rows, numbers, size) in enumerate(self._own_rows(order, len(coefficients))):
             row = coefficients[step : step + 1]
-            losses[step, 0] = self._sum(gradient, rows, numbers, row, size)
+            losses[step, 0] = self._sum(rows, numbers, row, size)
             losses[step, 1] = self.stepper.move(row)
         return losses
 
-    def _sum(
-        self, gradient: np.ndarray, rows: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray, size: int
-    ) -> float:
-        """Sum the gradients and losses of all processes; returns the loss."""
-        notes, loss = gradient[-NOTES:], 0.0
-        if len(rows):
-            loss = self.stepper.add_up(rows, numbers, coefficients)
-        else:
+    def _sum(self, rows: np.ndarray, numbers: np.ndarray, coefficients: np.ndarray, size: int) -> float:
+        """Sum the gradients and losses of all processes over a batch of ``size`` rows; returns the loss."""
+        loss = self.stepper.add_up(rows, numbers, coefficients) if len(rows) else 0.0
+        gradient = self.stepper.kept_gradient
+        if not len(rows):
             gradient[:] = 0
+        notes = gradient[-NOTES:]
         notes[LOSS], notes[ROWS] = loss, len(rows)
         self.comm.Allreduce(_in_place(), gradient)
         if size < EXACT and notes[ROWS] != size:
@@ -87,16 +85,18 @@ class AveragedSteps(JointSteps):
     """Local SGD (Stich, 2019): each process takes steps of its own, and every so often weights are averaged.
 
     Another algorithm than training by one process, for networks between machines that are too slow for a sum each
-    step. Moments are averaged as well. every : steps from one average to the next; an epoch ends with one.
+    step. A process counts by the rows that it trained on since the last average. Moments are averaged as well.
+    every : steps from one average to the next; an epoch ends with one.
     """
 
     def __init__(self, stepper: "Stepper", share: Share, batches: Batches, comm: Any, every: int):
         super().__init__(stepper, share, batches, comm)
-        self.every = every
+        self.every, self.rows = every, 0
 
     def run(self, order: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
         sums = np.zeros((len(coefficients), 3))  # loss and penalty times weight, weight
         for step, (rows, numbers, _) in enumerate(self._own_rows(order, len(coefficients))):
+            self.rows += len(rows)
             if len(rows):
                 weight = float(self.stepper.weight[rows].sum()) if self.stepper.weight.size else float(len(rows))
                 sums[step] = self._step(rows, numbers, coefficients[step : step + 1], weight)
@@ -117,10 +117,11 @@ class AveragedSteps(JointSteps):
         return loss * weight, penalty * weight, weight
 
     def _average(self) -> None:
+        share, self.rows = self.rows / self.comm.allreduce(self.rows), 0
         self.stepper.store()
         for vector in (self.stepper.params, *self.stepper.moments):
+            vector *= share
             self.comm.Allreduce(_in_place(), vector)
-            vector /= self.comm.size
         self.stepper.load()
 
 

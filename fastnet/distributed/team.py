@@ -8,6 +8,7 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,23 +26,19 @@ class MPITeam(Team):
     """See `mpi`."""
 
     def __init__(self, shards: bool, sync_every: int, silence: float):
-        MPI = _load()
-        self.shares_rows, self.sync_every = shards, sync_every
-        self.comm = MPI.COMM_WORLD.Dup()
+        self.shares_rows, self.sync_every, self._silence = shards, sync_every, silence
+        MPI, (self.comm, self.names, self._pulse, self._ends) = _load(), _lines()
         self.rank, self.size = self.comm.rank, self.comm.size
-        self.names = self.comm.allgather(f"rank {self.rank} of {self.size} on {socket.gethostname()}")
-        self._pulse, self._ends = Pulse(MPI, self.names, silence), Ends(MPI, self.names)
-        self._depth = 0
-        if self.size > 1:
-            self._ends.watch()
+        self._depth, self._leaves = 0, False
         self._share_cores(MPI)
+        self.check_same("arguments of mpi", {"shards": shards, "sync_every": sync_every})
         self.check_same("fastnet", fastnet.__version__)
         self.check_same("Python", platform.python_version())
         self.check_same("NumPy", np.__version__)
         self._check_vectors()
 
     def _share_cores(self, MPI: Any) -> None:
-        """Let the processes on one machine choose no more threads together than it has cores for them."""
+        """Give each process its part of the cores of its machine."""
         here = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
         cores = set().union(*here.allgather(_cores()))
         self.threads = max(1, len(cores) // here.size)
@@ -66,13 +63,13 @@ class MPITeam(Team):
         if self._depth:
             yield
             return
-        self._depth, self._pulse.agreed = 1, False
+        self._depth, self._leaves = 1, False
         try:
-            with self._pulse.beating():
+            with self._pulse.expected(self._silence):
                 try:
                     yield
                 except BaseException as error:
-                    self._ends.leave(error, agreed=self._pulse.agreed)
+                    self._ends.leave(error, agreed=self._leaves)
                     raise
                 self._wait()
         finally:
@@ -94,8 +91,9 @@ class MPITeam(Team):
             time.sleep(0.01)
 
     def same(self, value: Value) -> Value:
-        """The value that rank 0 has; small, or an array."""
-        return self.comm.bcast(value)
+        """The value that rank 0 has; small, or an array. Rank 0 keeps the object that it has."""
+        found = self.comm.bcast(value)
+        return value if self.rank == 0 else found
 
     def gather(self, value: Value) -> list[Value]:
         """The values of all, by rank."""
@@ -140,7 +138,7 @@ class MPITeam(Team):
 
     def all_leave(self) -> None:
         """Note that all processes raise now: none of them is alone in it."""
-        self._pulse.agreed = True
+        self._leaves = True
 
     def __repr__(self) -> str:
         return f"MPITeam(rank {self.rank} of {self.size})"
@@ -161,6 +159,19 @@ def mpi(*, shards: bool = False, sync_every: int = 1, silence: float = 8.0) -> M
     Raises ImportError where the extra `mpi` is missing, ValueError where versions or vectors of the processes differ.
     """
     return MPITeam(bool(shards), whole("sync_every", sync_every), number("silence", silence, 0, above=True))
+
+
+@cache
+def _lines() -> tuple[Any, list[str], Pulse, Ends]:
+    """(communicator, names of the processes by rank, signs of life, how errors end the job): one set in a process."""
+    MPI = _load()
+    comm = MPI.COMM_WORLD.Dup()
+    names = comm.allgather(f"rank {comm.rank} of {comm.size} on {socket.gethostname()}")
+    pulse, ends = Pulse(MPI, names), Ends(MPI, names)
+    if comm.size > 1:
+        ends.watch()
+        pulse.begin()
+    return comm, names, pulse, ends
 
 
 def _load() -> Any:

@@ -15,6 +15,7 @@ from fastnet.augmentation import Augment, parse
 from fastnet.backends import Backend
 from fastnet.checkpoints import Checkpoint, Keeper, describing
 from fastnet.data.arrays import check_rows
+from fastnet.divergence import MOST_TARGETS
 from fastnet.driver.batches import Batches
 from fastnet.driver.course import Course
 from fastnet.driver.fingerprint import fingerprint
@@ -23,7 +24,7 @@ from fastnet.driver.shares import own_rows, sampled
 from fastnet.driver.state import Arrays, restore
 from fastnet.driver.steering import Steering, dropout_rates, measures, norm_limit, smoothing_for
 from fastnet.driver.team import ALONE, Share, Team
-from fastnet.driver.weights import class_weights, row_weights
+from fastnet.driver.weights import check_sample_weight, class_weights, row_weights
 from fastnet.errors import DataError, DivergenceWarning, one_of, warn, whole
 from fastnet.history import History
 from fastnet.network import Network, check_pair
@@ -86,7 +87,8 @@ class Run:
         self.X = net.check_inputs(X)
         self.y = net.check_targets(y, len(self.X), self.loss)
         self.weight = self._weights(sample_weight)
-        net.note_training_inputs(X)
+        inputs = max(self.team.gather(net.units_of(X)), key=lambda units: units.largest)
+        net.note_training_inputs(inputs, warns=self.team.rank == 0)
         self.held_out, self.held_out_share = None, Share(0, 0, 0)
         if validation is not None:
             *self.held_out, self.held_out_share = _held_out(net, validation, self.loss, self.team)
@@ -107,12 +109,15 @@ class Run:
 
     def _weights(self, sample_weight: Any) -> np.ndarray | None:
         """What the rows of all processes count, (n,), or None."""
-        class_weight, y = self.settings["class_weight"], self.y
-        if class_weight is not None or sample_weight is not None:
-            y = np.concatenate(self.team.gather(y))
-        if sample_weight is not None and self.team.shares_rows:
-            sample_weight = np.concatenate(self.team.gather(np.asarray(sample_weight)))
-        return row_weights(y, self.net.sizes[-1], class_weight, sample_weight, self.net.dtype)
+        class_weight, team = self.settings["class_weight"], self.team
+        if class_weight is None and sample_weight is None:
+            return None
+        if sample_weight is not None and team.shares_rows:
+            sample_weight = np.concatenate(team.gather(check_sample_weight(sample_weight, len(self.y))))
+        y = np.concatenate(team.gather(self.y))
+        weight = row_weights(y, self.net.sizes[-1], class_weight, sample_weight, self.net.dtype)
+        team.check_same("sample_weight", weight)
+        return weight
 
     def train(
         self,
@@ -151,9 +156,11 @@ class Run:
 
     def _keeper(self, checkpoint: Checkpoint | None, values: dict[str, Any] | None) -> Keeper | None:
         """What writes checkpoints; ``values`` are those of the checkpoint that the run goes on from."""
-        if checkpoint is None and values is None:
+        if not self.team.same(checkpoint is not None) and values is None:
             return None
         data, rows = self._fingerprints()
+        if values is not None and not data and "rows" not in values:
+            raise DataError("this checkpoint is of an earlier version: let one process go on with it first")
         if values is not None and not _are_same(values, data, rows):
             raise DataError(
                 "these are other data than the run was trained on: it goes on with the same rows alone (X, y and "
@@ -201,12 +208,18 @@ class Run:
         stepper = self.team.stepper(stepper, self.share, self.batches)
         return Course(self.net, stepper, self.batches, self.steering, rng, evaluators, self.progress, keeper, self.team)
 
+    def _some_targets(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Targets from all over the data, and what their rows count."""
+        some = slice(None, None, max(1, self.share.total // MOST_TARGETS))
+        y, weight = np.concatenate(self.team.gather(self.y[some])), self._own_weight
+        return y, None if weight is None else np.concatenate(self.team.gather(weight[some]))
+
     def _judge(self, course: Course) -> None:
         """Tell of a run that diverged or went nowhere."""
         classes, smoothing = self.net.sizes[-1], self.task["smoothing"]
+        y, weight = self._some_targets()
         verdict = course.watch.verdict(
-            self.y, f.LOSSES[self.loss], classes, self._own_weight, smoothing,
-            standardised=self.net.preprocess is not None,
+            y, f.LOSSES[self.loss], classes, weight, smoothing, standardised=self.net.preprocess is not None,
         )  # fmt: skip
         verdict = self.team.same(verdict)
         if verdict:

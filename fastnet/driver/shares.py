@@ -14,7 +14,12 @@ EVERYWHERE = 256  # rows of all that every process looks at: the system reads so
 
 def own_rows(team: Team, X: Any, y: Any, name: str = "X") -> tuple[Any, Any, Share]:
     """(X, y, Share) of this process. Raises ValueError where not all processes of a team gave the same rows."""
-    if team.shares_rows or team.size == 1:
+    if team.size == 1:
+        return X, y, team.share(len(X))
+    if team.shares_rows:
+        kinds = {"f" if np.asarray(rows).dtype.kind == "f" else "i" for rows in (X,) if len(rows)}
+        if len(set().union(*team.gather(kinds))) > 1:
+            raise ValueError(f"{name} must be integers in all processes or floats in all, got both")
         return X, y, team.share(len(X))
     team.check_same(f"{name} and its targets", _sample_of(X, y))
     share = team.share(len(X))

@@ -17,7 +17,7 @@ def row_weights(y: np.ndarray, k: int, class_weight: Any, sample_weight: Any, dt
     """
     if class_weight is None and sample_weight is None:
         return None
-    weight = np.ones(len(y)) if sample_weight is None else _check_sample_weight(sample_weight, len(y))
+    weight = np.ones(len(y)) if sample_weight is None else check_sample_weight(sample_weight, len(y))
     if class_weight is not None:
         labels = _labels(y)
         weight = weight * class_weights(labels, max(2, k), class_weight)[labels]
@@ -35,7 +35,8 @@ def _labels(y: np.ndarray) -> np.ndarray:
     return y[:, 0].astype(np.int64)
 
 
-def _check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:
+def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:
+    """``sample_weight`` as float64 (n,), if it is a number from 0 on for each of n rows."""
     weight = np.asarray(sample_weight)
     if weight.shape != (n,) or weight.dtype.kind not in "biuf":
         raise ValueError(f"sample_weight must be {n} numbers, one for each row, got {weight.dtype} {weight.shape}")

@@ -10,7 +10,7 @@ import hashlib
 import os
 import pickle
 import platform
-from functools import cache
+from functools import cache, wraps
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -134,7 +134,7 @@ class KernelCache:
 
         Numba compiles it then and calls `save_overload`. Other processes wait for that, and load what is kept.
         """
-        self._let_others()
+        self.let_others()
         found = self._load(sig, target_context)
         if found is None:
             self.lock = Lock(folder() / f"{self._name(sig)}.lock")
@@ -143,10 +143,11 @@ class KernelCache:
         if found is None:
             compiling(self.function.__name__)
         else:
-            self._let_others()
+            self.let_others()
         return found
 
-    def _let_others(self):
+    def let_others(self):
+        """Give back the lock, if it was taken."""
         if self.lock is not None:
             self.lock.give_back()
             self.lock = None
@@ -166,7 +167,7 @@ class KernelCache:
         try:
             self._save(sig, compiled)
         finally:
-            self._let_others()
+            self.let_others()
 
     def _save(self, sig, compiled):
         try:
@@ -191,4 +192,18 @@ def use_cache(dispatcher, kernel_cache: type[KernelCache] = KernelCache):
     """Give a dispatcher this cache instead of Numba's."""
     if guards.has_cache_hooks():
         dispatcher._cache = kernel_cache(dispatcher.py_func)
+        dispatcher.compile = _letting_others(dispatcher.compile, dispatcher._cache)
     return dispatcher
+
+
+def _letting_others(compile_kernel, kernel_cache):
+    """``compile_kernel``, after which no other process waits for this one, also where it failed."""
+
+    @wraps(compile_kernel)
+    def compile_and_let(*args, **kwargs):
+        try:
+            return compile_kernel(*args, **kwargs)
+        finally:
+            kernel_cache.let_others()
+
+    return compile_and_let

@@ -26,6 +26,7 @@ class Lock:
     def __init__(self, path: Path):
         self.path = path
         self._file: int | None = None
+        self._is_mine = False
 
     def take(self) -> None:
         """Wait until no other process has it, or for PATIENCE."""
@@ -33,16 +34,23 @@ class Lock:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-            while not _locks(self._file) and time.monotonic() < end:
+            while not (mine := _locks(self._file)) and time.monotonic() < end:
                 time.sleep(PAUSE)
+            self._is_mine = mine
 
     def give_back(self) -> None:
         """Let others have it; nothing happens if it was not taken."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):  # Windows removes no open file
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        if fcntl is None:  # Windows removes no open file
+            os.close(file)
+        if self._is_mine:
+            with contextlib.suppress(OSError):  # another may have it open already
                 self.path.unlink()
-            os.close(self._file)
-            self._file = None
+        if fcntl is not None:
+            os.close(file)
+        self._is_mine = False
 
 
 @contextlib.contextmanager
