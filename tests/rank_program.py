@@ -68,7 +68,7 @@ def own_rows(team):
 
 
 def averaged(team):
-    """Local SGD: rows in order, of which each process has whole batches; one batch of all rows; Adam on shuffled ones."""
+    """Local SGD: rows in order, of which each has whole batches; one batch of all rows; Adam on shuffled ones."""
     settings = {"epochs": 1, "shuffle": False, "optimizer": fastnet.SGD(0.5)}
     in_order, at_once, shuffled = network(), network(), network()
     fastnet.train(in_order, PIXELS[:400], LABELS[:400], batch_size=50, distributed=team, **settings)
