@@ -11,7 +11,7 @@ from fastnet.callbacks import Callback
 from fastnet.checkpoints import Checkpoint, describing, prepare, read_newest
 from fastnet.driver.recording import decoded, network_of, schedule_of
 from fastnet.driver.run import SETTINGS, Run, settled
-from fastnet.driver.state import Arrays, reopen
+from fastnet.driver.state import reopen
 from fastnet.driver.team import ALONE, Team
 from fastnet.errors import whole
 from fastnet.hints import hinted
@@ -139,7 +139,8 @@ def resume(
         if team.rank == 0 and checkpoint is not None and not _same_folder(checkpoint.folder, folder):
             prepare(checkpoint.folder)
         more = whole("more_epochs", more_epochs) if more_epochs else 0
-        values, arrays = _newest(folder, team)
+        values, arrays = team.same(read_newest(folder) if team.rank == 0 else ({}, {}))
+        team = _as_before(team, values.get("sync_every", 1))
         with describing(folder):
             net, settings = network_of(values, arrays), decoded(values["settings"])
             settings = {name: settings[name] for name in SETTINGS}
@@ -170,13 +171,11 @@ def _team(distributed: Any) -> Team:
     return distributed or ALONE
 
 
-def _newest(folder: str | os.PathLike, team: Team) -> tuple[dict[str, Any], Arrays]:
-    """The newest checkpoint, which rank 0 reads for all."""
-    values, arrays = team.same(read_newest(folder) if team.rank == 0 else ({}, {}))
-    was = values.get("sync_every", 1)
-    if was != team.sync_every:
-        raise ValueError(f"sync_every must stay what it was in this run, {was}, got {team.sync_every}")
-    return values, arrays
+def _as_before(team: Team, sync_every: int) -> Team:
+    """The team as in the run that it goes on with."""
+    if team.sync_every not in (1, sync_every):
+        raise ValueError(f"sync_every must stay what it was in this run, {sync_every}, got {team.sync_every}")
+    return team.syncing(sync_every)
 
 
 def _same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:

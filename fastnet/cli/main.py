@@ -14,7 +14,7 @@ from importlib import import_module
 
 from fastnet import __version__, terminal
 from fastnet.cli.parser import Parser
-from fastnet.cli.processes import hush
+from fastnet.cli.processes import started
 from fastnet.cli.signals import ENDED, WORDS, Terminated, ended_by_signals, leave
 from fastnet.errors import NonFiniteLossError, UsageError
 
@@ -38,11 +38,11 @@ def main(argv: list[str] | None = None) -> int:
     argv : the arguments, those of the process if None. A signal that ends the process then ends it at once.
     """
     _open_closed_streams()
-    hush(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal cannot show
     with ended_by_signals(is_process=argv is None):
-        code = _exit_code(sys.argv[1:] if argv is None else argv)
+        given = sys.argv[1:] if argv is None else argv
+        code = started(given, lambda: _exit_code(given))
         if argv is None and code in ENDED:
             leave(code)
     return code

@@ -1,11 +1,13 @@
 """A run of many processes on the command line: which of them this is, and what it keeps to itself."""
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from fastnet import terminal
 from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,16 +41,36 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     return 0, 1
 
 
-def hush(argv: list[str]) -> None:
-    """Let only the first process of a distributed run speak; an error that another meets alone is told all the same."""
-    if OPTION in argv and launched()[0] > 0:
-        silence()
+def started(argv: list[str], run: Callable[[], int]) -> int:
+    """Run the program; of a distributed run only the first process speaks, and one that fails alone ends all."""
+    if OPTION not in argv:
+        return run()
+    silence(launched()[0])
+    try:
+        from fastnet.distributed.team import jointly
+    except ImportError:
+        return run()
+    try:
+        return jointly(run, _last_words)
+    except ImportError as error:
+        terminal.error(error)
+        return 2
 
 
-def silence() -> None:
-    """Print nothing from now on."""
-    nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
-    sys.stdout = sys.stderr = nothing
+def silence(rank: int) -> None:
+    """Let a process that is not the first print nothing; what it says of errors is kept."""
+    if rank > 0 and not isinstance(sys.stderr, _Kept):
+        sys.stdout, sys.stderr = _Kept(), _Kept()
+
+
+class _Kept(io.StringIO):
+    """What nobody is to read, unless the process fails alone."""
+
+
+def _last_words() -> str:
+    """The last error that this process spoke of."""
+    said = sys.stderr.getvalue() if isinstance(sys.stderr, _Kept) else ""
+    return (said.strip().splitlines() or ["it has ended, as said above"])[-1].removeprefix("fastnet: ")
 
 
 def team_of(args: argparse.Namespace) -> "Team":
@@ -63,8 +85,7 @@ def team_of(args: argparse.Namespace) -> "Team":
     if args.sync_every is not None and args.sync_every < 1:
         raise UsageError(f"--sync-every: expected a whole number from 1 on, got {args.sync_every}")
     team = mpi(sync_every=args.sync_every or 1)
-    if team.rank > 0:
-        silence()
+    silence(team.rank)
     return team
 
 
@@ -79,8 +100,6 @@ def _check_alone(args: argparse.Namespace) -> None:
         raise UsageError(f"--sync-every is for the processes of {OPTION}, which is missing")
     rank, size = launched()
     if size > 1 and rank == 0 and "SLURM_PROCID" not in os.environ:
-        from fastnet import terminal
-
         terminal.warning(f"one of {size} processes, but without {OPTION}: each trains a network of its own")
 
 

@@ -58,10 +58,12 @@ def write(
     rows: Rows,
     history: "History",
     team: "Team",
+    processes: int,
 ) -> bool:
     """Write what the options ask for; False if something could not be written.
 
     team : processes that have some of the held-out rows each; the options of all but the first ask for nothing.
+    processes : how many trained.
     """
     complete = True
     if args.save:
@@ -72,7 +74,7 @@ def write(
         about = content(args, data, history, test)
         if held_out is not None:
             about["validation"] = dataclasses.asdict(loading.evaluation(network, held_out, team, args.loss))
-        about["saved"] = args.save
+        about["saved"], about["processes"] = args.save, processes
         if data.preprocess is not None:
             from fastnet.tables.loading import column_facts
 

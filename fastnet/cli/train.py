@@ -281,12 +281,13 @@ def finish(
     """Write what the options ask for, print the report, and return the exit code."""
     from fastnet.driver.team import ALONE
 
+    processes = team.size
     if not team.shares_rows:  # the first process has all rows
         if team.rank > 0:
             return 0
         team = ALONE
     task = for_report(task, network)
-    complete = results.write(task.args, network, task.data, task.test_set, task.rows, history, team)
+    complete = results.write(task.args, network, task.data, task.test_set, task.rows, history, team, processes)
     complete &= not any(log.failed for log in logs.values())
     complete &= checkpoint is None or not checkpoint.failed
     if team.same(not task.args.quiet):

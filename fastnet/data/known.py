@@ -1,6 +1,7 @@
 """The sets known by name: their files, published hashes, mirrors, and where they are looked for."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -61,7 +62,7 @@ def labels_beside(images: Path) -> Path | None:
     """The existing label file whose name corresponds to that of an image file: labels to images, y to X."""
     name = images.name.removesuffix(".gz")
     other = name.replace("images", "labels").replace("imgs", "labels").replace("idx3", "idx1")
-    if name[:2] in ("X.", "X_", "x.", "x_"):
+    if re.match(r"[Xx][._\-0-9]", name):
         other = "y" + name[1:]
     if other == name:
         return None

@@ -31,6 +31,9 @@ def load_shards(pattern: str, budget: Budget, part: tuple[int, int] = (0, 1)) ->
     sets = [_load(path, budget) for path in files[first:stop]]
     for path, dataset in zip(files[first:], sets, strict=False):
         _check_alike(path, dataset, sets[0])
+    if sets[0].y is None:
+        names = "X_0.npy with y_0.npy, images.npy with labels.npy"
+        raise data_error(files[first], f"expected labels in each of many files, or beside it as in {names}")
     if any(dataset.holds_values for dataset in sets):
         sets = [as_values(dataset) for dataset in sets]
     if len(sets) > 1:

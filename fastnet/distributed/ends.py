@@ -19,17 +19,20 @@ PLAIN = (UsageError, ValueError, TypeError, OSError, MemoryError, ImportError, A
 
 
 class Ends:
-    """How a process leaves a block that all were to leave together. names : of the processes, by rank."""
+    """How a process leaves a block that all were to leave together. names : of the processes, by rank.
+
+    is_guarded : a block around this one sees to it.
+    """
 
     def __init__(self, MPI: Any, names: Sequence[str]):
-        self.comm, self.names = MPI.COMM_WORLD.Dup(), names
+        self.comm, self.names, self.is_guarded = MPI.COMM_WORLD.Dup(), names, False
 
     def leave(self, error: BaseException, agreed: bool) -> None:
         """Return if all processes fail; otherwise tell of the error and end the whole job.
 
         agreed : it is known that they do, so there is no hurry.
         """
-        if not self._all_fail(None if agreed else WAIT + APART * self.comm.rank):
+        if not self.all_fail(None if agreed else WAIT):
             self.abort(error)
 
     def watch(self) -> None:
@@ -37,26 +40,32 @@ class Ends:
         before = sys.excepthook
 
         def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-            fail = self._all_fail(WAIT + APART * self.comm.rank)
+            fail = self.all_fail(WAIT)
             if not fail or self.comm.rank == 0:
                 before(kind, error, trace)
             if not fail:
-                self.abort(error)
+                self.end(describe(error), code_of(error))
 
         sys.excepthook = uncaught
 
-    def _all_fail(self, seconds: float | None) -> bool:
-        """Whether all processes get here within so many seconds; None waits for them."""
+    def all_fail(self, seconds: float | None) -> bool:
+        """Whether all processes get here within so many seconds, of each rank a little more; None waits for them."""
         request, start = self.comm.Ibarrier(), time.monotonic()
         while not request.Test():
-            if seconds is not None and time.monotonic() - start > seconds:
+            if seconds is not None and time.monotonic() - start > seconds + APART * self.comm.rank:
                 return False
             time.sleep(0.01)
         return True
 
     def abort(self, error: BaseException) -> None:
         """End the job, and say why."""
-        end_job(self.comm, f"{self.names[self.comm.rank]}: {describe(error)}", code_of(error))
+        if not isinstance(error, (*PLAIN, SystemExit)):
+            print("".join(traceback.format_exception(error)), end="", file=sys.__stderr__)
+        self.end(describe(error), code_of(error))
+
+    def end(self, why: str, code: int) -> None:
+        """End the job with this exit code."""
+        end_job(self.comm, f"{self.names[self.comm.rank]}: {why}", code)
 
 
 def end_job(comm: Any, message: str, code: int = 1) -> None:
@@ -70,10 +79,8 @@ def end_job(comm: Any, message: str, code: int = 1) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """An error in a line; after its traceback, if it is of an unexpected kind."""
+    """An error in a line."""
     text = " ".join(str(error).split())
-    if not isinstance(error, (*PLAIN, SystemExit)):
-        return "".join(traceback.format_exception(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -1,25 +1,30 @@
 """The processes that mpiexec started, as a team."""
 
 import contextlib
+import copy
 import os
 import platform
 import socket
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 import fastnet
-from fastnet.distributed.ends import Ends
+from fastnet.distributed.ends import WAIT, Ends
 from fastnet.distributed.pulse import Pulse
 from fastnet.distributed.signals import SharedShield
 from fastnet.driver.batches import Batches
 from fastnet.driver.team import Share, Team, Value
 from fastnet.errors import number, whole
+
+SILENCE = 8.0  # seconds without a sign of life that are too many
+DONE = (0, 3, 4)  # exit codes of a program that came to its end
+SIGNALLED, ENDING = (129, 130, 143), 60.0  # those after a signal, and the seconds that a last checkpoint may take
 
 
 class MPITeam(Team):
@@ -60,7 +65,7 @@ class MPITeam(Team):
 
         A process that does not answer for ``silence`` seconds ends it as well.
         """
-        if self._depth:
+        if self._depth or self._ends.is_guarded:
             yield
             return
         self._depth, self._leaves = 1, False
@@ -71,7 +76,7 @@ class MPITeam(Team):
                 except BaseException as error:
                     self._ends.leave(error, agreed=self._leaves)
                     raise
-                self._wait()
+                wait(self.comm)
         finally:
             self._depth = 0
 
@@ -79,16 +84,10 @@ class MPITeam(Team):
     def in_turn(self) -> Iterator[None]:
         """A block that rank 0 leaves before the others enter it; they sleep meanwhile."""
         if self.rank > 0:
-            self._wait()
+            wait(self.comm)
         yield
         if self.rank == 0:
-            self._wait()
-
-    def _wait(self) -> None:
-        """A barrier that leaves the cores to the others."""
-        request = self.comm.Ibarrier()
-        while not request.Test():
-            time.sleep(0.01)
+            wait(self.comm)
 
     def same(self, value: Value) -> Value:
         """The value that rank 0 has; small, or an array. Rank 0 keeps the object that it has."""
@@ -131,10 +130,16 @@ class MPITeam(Team):
         other = next((rank for rank, one in enumerate(values) if one != values[0]), None)
         if other is not None:
             one, first = values[other], values[0]
-            if isinstance(first, dict):
+            while isinstance(first, dict) and isinstance(one, dict):
                 what, one, first = _difference(what, one, first)
             one, first = (f"{shown!r:.60}" for shown in (one, first))
             raise ValueError(f"{what} must be the same in all processes: {self.names[other]} has {one}, rank 0 {first}")
+
+    def syncing(self, every: int) -> "MPITeam":
+        """The same processes, which have the same weights every so many steps."""
+        team = copy.copy(self)
+        team.sync_every = every
+        return team
 
     def all_leave(self) -> None:
         """Note that all processes raise now: none of them is alone in it."""
@@ -144,7 +149,7 @@ class MPITeam(Team):
         return f"MPITeam(rank {self.rank} of {self.size})"
 
 
-def mpi(*, shards: bool = False, sync_every: int = 1, silence: float = 8.0) -> MPITeam:
+def mpi(*, shards: bool = False, sync_every: int = 1, silence: float = SILENCE) -> MPITeam:
     """The processes that mpiexec (or srun, or another launcher of MPI) started, for `fastnet.train` and resume.
 
     All of them call the same functions with the same arguments. Rank 0 prints, calls callbacks and writes checkpoints,
@@ -172,6 +177,35 @@ def _lines() -> tuple[Any, list[str], Pulse, Ends]:
         ends.watch()
         pulse.begin()
     return comm, names, pulse, ends
+
+
+def jointly(run: Callable[[], int], said: Callable[[], str]) -> int:
+    """Run a whole program, which returns its exit code, as all processes do.
+
+    Where one fails alone, it ends the others; ``said`` gives what it said of that.
+    """
+    comm, _, pulse, ends = _lines()
+    ends.is_guarded = True
+    try:
+        with pulse.expected(SILENCE):
+            code = run()
+            if code in DONE:
+                wait(comm)
+            elif not ends.all_fail(ENDING if code in SIGNALLED else WAIT):
+                ends.end(said(), code)
+            return code
+    except BaseException as error:
+        ends.leave(error, agreed=False)
+        raise
+    finally:
+        ends.is_guarded = False
+
+
+def wait(comm: Any) -> None:
+    """A barrier that leaves the cores to the others."""
+    request = comm.Ibarrier()
+    while not request.Test():
+        time.sleep(0.01)
 
 
 def _load() -> Any:

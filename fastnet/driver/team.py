@@ -56,6 +56,14 @@ class Team:
         """Which rows are this process's: n is the number of its own where ``shares_rows``, else of all."""
         return Share(0, n, n)
 
+    def syncing(self, every: int) -> "Team":
+        """The same processes, which have the same weights every so many steps."""
+        if every > 1:
+            raise ValueError(
+                f"this run is local SGD of several processes, sync_every={every}: go on with it distributed"
+            )
+        return self
+
     def shield(self) -> Shield:
         """What holds signals back during a change of state."""
         return Shield()
