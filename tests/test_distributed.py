@@ -137,8 +137,8 @@ def test_a_run_goes_on_with_as_many_processes_or_others(tmp_path):
 def test_all_are_told_what_differs(tmp_path):
     told = found(3, tmp_path, "refused")["told"].tolist()
     patterns = (
-        "X and its targets must be the same in all processes: rank 1 of 3 on",
-        "X and its targets must be the same in all processes: rank 1 of 3 on",
+        r"shape of X and its targets must be the same in all processes: rank 1 of 3 on .* has \(502, 48\), rank 0 ",
+        r"content \(SHA-256\) of X and its targets must be the same in all processes: rank 1 of 3 on",
         r"l2 of settings must be the same in all processes: rank 1 of 3 on .* has 1, rank 0 0$",
         "X must have a row for each of 3 processes, got 2",
         "distributed needs backend='numba', got 'reference'",
@@ -169,7 +169,10 @@ fastnet.train(fastnet.Network([2, 2]), [[0.0, 1.0]] * 9, [0, 1, 0] * 3, epochs=1
     ("what", "says"),
     [
         ("raise OSError('no such disk')", r"OSError: no such disk"),
-        ("undefined", r"NameError: name 'undefined' is not defined"),
+        (
+            "undefined",
+            r"Traceback(?s:.*)rank 1 of 2 on \S+: NameError: name 'undefined' is not defined; all",
+        ),
         ("import os; os.kill(os.getpid(), 9)", r"RANK 1|[Kk]illed|signal 9"),
     ],
 )
@@ -214,10 +217,32 @@ def test_command_line(tmp_path):
     one, three = (fastnet.Network.load(tmp_path / f"{name}.npz").params for name in ("one", "three"))
     np.testing.assert_allclose(three, one, rtol=1e-10, atol=1e-12)
     code, text = job(4, *train, "--distributed")
-    assert code != 0
-    assert re.fullmatch(
-        r"fastnet: error: .*: expected a file for each of 4 processes, got 3: start fewer\n.*", text, re.S
-    )
+    assert code == 2
+    told = r"fastnet: error: .*: expected a file for each of 4 processes, got 3: start fewer\n.*"
+    assert re.fullmatch(told, text, re.DOTALL)
+    with open(tmp_path / "three.json", encoding="utf-8") as file:
+        assert json.load(file)["processes"] == 3
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("mine", "others", "says"),
+    [
+        (["--lrr", "2"], [], r"rank 0 of 2 on \S+: error: fastnet train has no option --lrr|fastnet: error: .* --lrr"),
+        ([], ["--lrr", "2"], r"rank 1 of 2 on \S+: error: fastnet train has no option --lrr"),
+        (["--lr", "3"], ["--lr", "2"], r"lr of optimizer of settings must be .*: rank 1 of 2 on \S+ has 2.0, rank 0 3"),
+        (["--resume", "nowhere"], ["--resume", "nowhere"], r"nowhere: there are no checkpoints here"),
+    ],
+)
+def test_command_lines_that_differ_or_fail(tmp_path, mine, others, says):
+    one = [sys.executable, "-m", "fastnet", "train", "--distributed", "--epochs", "1", "--data", "glyphs"]
+    whole = [str(MPIEXEC), "-n", "1", *one, *mine, ":", "-n", "1", *one, *others]
+    done = subprocess.run(
+        whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), timeout=120,
+        cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout
+    assert re.search(says, done.stdout), done.stdout
 
 
 def test_shards_are_one_set_or_parts_of_it(tmp_path):
@@ -288,9 +313,7 @@ def test_without_mpi_it_says_what_to_install(monkeypatch):
 def test_how_an_error_is_told():
     assert describe(ValueError("a\nb")) == "ValueError: a b"
     assert describe(KeyboardInterrupt()) == "KeyboardInterrupt"
-    with pytest.raises(NameError) as caught:
-        undefined  # noqa: B018, F821 - an error that no user makes
-    assert re.fullmatch(r"Traceback .*NameError: name 'undefined' is not defined", describe(caught.value), re.DOTALL)
+    assert describe(NameError("x")) == "NameError: x"
     assert [code_of(e) for e in (ValueError(), KeyboardInterrupt(), SystemExit(7), SystemExit())] == [1, 130, 7, 1]
 
 

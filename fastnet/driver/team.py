@@ -59,9 +59,7 @@ class Team:
     def syncing(self, every: int) -> "Team":
         """The same processes, which have the same weights every so many steps."""
         if every > 1:
-            raise ValueError(
-                f"this run is local SGD of several processes, sync_every={every}: go on with it distributed"
-            )
+            raise ValueError(f"this run is local SGD of several processes (sync_every={every}): pass distributed=")
         return self
 
     def shield(self) -> Shield:
