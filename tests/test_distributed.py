@@ -173,6 +173,10 @@ fastnet.train(fastnet.Network([2, 2]), [[0.0, 1.0]] * 9, [0, 1, 0] * 3, epochs=1
             "undefined",
             r"Traceback(?s:.*)rank 1 of 2 on \S+: NameError: name 'undefined' is not defined; all",
         ),
+        (
+            "import os, threading; threading.Timer(2, os.kill, (os.getpid(), 15)).start()",
+            r"rank 1 of 2 on \S+ got SIGTERM",
+        ),
         ("import os; os.kill(os.getpid(), 9)", r"RANK 1|[Kk]illed|signal 9"),
     ],
 )

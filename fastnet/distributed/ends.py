@@ -1,12 +1,14 @@
 """An error in one process ends the job: the others would wait for it for ever."""
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
+from types import FrameType, TracebackType
 from typing import Any
 
 from fastnet.errors import UsageError
@@ -47,6 +49,23 @@ class Ends:
                 self.end(describe(error), code_of(error))
 
         sys.excepthook = uncaught
+
+    @contextlib.contextmanager
+    def told_of_sigterm(self) -> Iterator[None]:
+        """A block in which SIGTERM, where nobody handles it, ends the job with a line of which process got it."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+        signal.signal(signal.SIGTERM, self.terminated)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def terminated(self, number: int, frame: FrameType | None) -> None:
+        """Handle SIGTERM where there is nothing to keep."""
+        self.end("got SIGTERM", 128 + number)
 
     def all_fail(self, seconds: float | None) -> bool:
         """Whether all processes get here within so many seconds, of each rank a little more; None waits for them."""

@@ -5,6 +5,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from fastnet.distributed.ends import Ends
 from fastnet.interrupts import Shield
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class SharedShield(Shield):
     def _chosen(self, before: dict[int, Any]) -> dict[int, Any]:
         """SIGTERM, which schedulers send before they kill, leaves a checkpoint behind in any program."""
         chosen = super()._chosen(before)
-        if before.get(signal.SIGTERM) is signal.SIG_DFL:
+        handler = before.get(signal.SIGTERM)
+        if handler is signal.SIG_DFL or getattr(handler, "__func__", None) is Ends.terminated:
             chosen[signal.SIGTERM] = _terminate
         return chosen
 
