@@ -45,14 +45,12 @@ def started(argv: list[str], run: Callable[[], int]) -> int:
     """Run the program; of a distributed run only the first process speaks, and one that fails alone ends all."""
     if OPTION not in argv:
         return run()
+    from fastnet.distributed.team import jointly
+
     silence(launched()[0])
     try:
-        from fastnet.distributed.team import jointly
-    except ImportError:
-        return run()
-    try:
         return jointly(run, _last_words)
-    except ImportError as error:
+    except ImportError as error:  # there is no MPI
         terminal.error(error)
         return 2
 
