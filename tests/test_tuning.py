@@ -357,6 +357,44 @@ def test_a_study_of_another_search_is_told_in_a_line(rows, tmp_path, changed, se
     assert f"a.db holds a search {text}" in str(caught.value)
 
 
+def test_a_study_of_another_target_says_so(rng, tmp_path):
+    price, large = table_plan(rng), table_plan(rng, target="large")
+    begun = ledger_at(tmp_path / "a.db", **price.about())
+    begun.claim({}, {})
+    begun.close()
+    with pytest.raises(DataError, match=r"a\.db holds a search of another target, 'price': name another"):
+        ledger_at(tmp_path / "a.db", **large.about())
+
+
+def test_each_target_of_a_table_has_a_study_of_its_own(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    price, large = table_plan(rng), table_plan(rng, target="large")
+
+    def names():
+        return [tune.default_study("houses", plan.data, plan.table) for plan in (price, large)]
+
+    assert names() == ["houses.price.tune.db", "houses.large.tune.db"]
+    assert tune.default_study("houses", price.data, None) == "houses.tune.db"
+    Path("houses.tune.db").write_text("no database, and longer than a header" * 9)
+    assert names() == ["houses.price.tune.db", "houses.large.tune.db"]
+    Path("houses.tune.db").unlink()
+    about = price.about()
+    del about["target"]  # as in studies of earlier versions
+    begun = ledger_at("houses.tune.db", **about)
+    begun.claim({}, {})
+    begun.close()
+    assert names() == ["houses.tune.db", "houses.large.tune.db"]
+    ledger_at("houses.tune.db", **price.about()).close()
+    ledger_at("houses.price.tune.db", **price.about()).close()
+    assert names()[0] == "houses.price.tune.db"
+
+
+def test_a_target_is_part_of_a_name():
+    assert [tune.slug(name) for name in ("size in m2.5", "a/b", "..", "x" * 99)] == [
+        "size-in-m2.5", "a-b", "data", "x" * 60,
+    ]  # fmt: skip
+
+
 def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path):
     (tmp_path / "a.db").write_text("this is a text, and a long one" * 100)
     with pytest.raises(DataError, match="cannot be used as a study of Optuna") as caught:

@@ -84,6 +84,7 @@ class Plan:
             "folds": self.folds,
             "validation": judging,
             "data": [self.data.sha256, self.data.labels_sha256],
+            **({} if self.table is None else {"target": self.table.target}),
         }
 
 
