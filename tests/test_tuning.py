@@ -747,6 +747,17 @@ def test_the_command_refuses(csv, capsys, options, text):
     assert err.count("\n") == 1
 
 
+def test_several_searches_that_a_launcher_started_are_warned(csv, capsys, monkeypatch):
+    command = [*TUNE, "--folds", "91"]
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    assert main(command) == 2
+    assert "warning: one of 2 processes, each of which searches and prints: start" in capsys.readouterr().err
+    monkeypatch.setenv("PMI_RANK", "1")
+    assert main(command) == 2
+    assert "one of 2 processes" not in capsys.readouterr().err
+
+
 def test_the_reasons_of_failures_are_in_the_file(csv, capsys):
     assert main([*TUNE, "--trials", "2", "--optimizer", "sgd", "--lr", "1e30", "--json", "run.json"]) == 3
     assert capsys.readouterr().err.count("\n") == 1

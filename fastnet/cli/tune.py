@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import machine, settings, terminal
-from fastnet.cli import files, loading, rows, signals, tables
+from fastnet.cli import files, loading, processes, rows, signals, tables
 from fastnet.cli.parser import Commands, add_max_bytes, duration, rows_or_fraction, whole
 from fastnet.cli.settings import add_overrides
 from fastnet.errors import UsageError
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from fastnet.tuning.optuna_package import optuna
 
     check(args)
+    processes.warn_if_many("each of which searches and prints: start one alone, with --jobs for trials at once")
     optuna()
     args.source, args.output = args.data, getattr(args, "output", None)
     data, test_set, table = take(args)
