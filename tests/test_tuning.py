@@ -17,6 +17,8 @@ import pytest
 optuna = pytest.importorskip("optuna", reason="needs the extra tune")
 
 import fastnet  # noqa: E402
+from fastnet import settings  # noqa: E402
+from fastnet.cli import tables, tune  # noqa: E402
 from fastnet.cli.main import main  # noqa: E402
 from fastnet.data.dataset import make_dataset  # noqa: E402
 from fastnet.errors import DataError  # noqa: E402
@@ -118,6 +120,40 @@ def test_the_first_trial_has_the_defaults():
     assert wanted.items() <= drawn.items()
     board = board_of()
     assert board.claim(None).drawn == space.usual(SPACE, "softmax")
+
+
+def table_plan(rng, n=300, *, target="price", **fixed):
+    """The plan of a search on a table of n rows with a price, and which of them are large."""
+    price = rng.normal(size=n)
+    loader = TableLoader({"a": price + 1, "b": rng.normal(size=n), "price": price, "large": price > 1}, target)
+    table = parts.TableRows(loader, loader.drawn())
+    return make_plan(loader.split().train, {"seed": 138, **fixed}, table=table)
+
+
+GIVEN = [
+    {}, {"hidden": [7]}, {"lr": 0.01}, {"l2": 0.1}, {"batch_size": 24}, {"schedule": "constant"}, {"epochs": 3},
+    {"optimizer": "adam"}, {"weight_decay": 0.01}, {"activation": "tanh", "init": "glorot"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=str)
+@pytest.mark.parametrize("target", ["price", "large"])
+@pytest.mark.parametrize("n", [60, 3000])
+def test_the_first_trial_on_a_table_is_what_train_does(rng, given, target, n):
+    plan = table_plan(rng, n, target=target, **given)
+    args = SimpleNamespace(**settings.DEFAULTS | given, given=set(given))
+    tables.complete(args, plan.table.loader)
+    first = space.settings_of(plan.space, space.usual(plan.space, plan.fixed["output"], plan.base))
+    found = vars(settings.combine(plan.fixed, first))
+    assert found.pop("l2") == pytest.approx(args.l2)
+    assert {name: found.get(name) for name in settings.DEFAULTS if name != "l2"} == {
+        name: getattr(args, name) for name in settings.DEFAULTS if name != "l2"
+    }
+
+
+def test_what_is_not_searched_on_a_table_has_its_defaults_in_all_trials(rng):
+    plan = table_plan(rng)
+    assert {"schedule": "one_cycle", "init": "he", "epochs": 213}.items() <= plan.fixed.items()
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(20, (8,)), (150, (8, 16)), (60000, (32, 64, 128, 256, 512))])
@@ -321,6 +357,44 @@ def test_a_study_of_another_search_is_told_in_a_line(rows, tmp_path, changed, se
     assert f"a.db holds a search {text}" in str(caught.value)
 
 
+def test_a_study_of_another_target_says_so(rng, tmp_path):
+    price, large = table_plan(rng), table_plan(rng, target="large")
+    begun = ledger_at(tmp_path / "a.db", **price.about())
+    begun.claim({}, {})
+    begun.close()
+    with pytest.raises(DataError, match=r"a\.db holds a search of another target, 'price': name another"):
+        ledger_at(tmp_path / "a.db", **large.about())
+
+
+def test_each_target_of_a_table_has_a_study_of_its_own(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    price, large = table_plan(rng), table_plan(rng, target="large")
+
+    def names():
+        return [tune.default_study("houses", plan.data, plan.table) for plan in (price, large)]
+
+    assert names() == ["houses.price.tune.db", "houses.large.tune.db"]
+    assert tune.default_study("houses", price.data, None) == "houses.tune.db"
+    Path("houses.tune.db").write_text("no database, and longer than a header" * 9)
+    assert names() == ["houses.price.tune.db", "houses.large.tune.db"]
+    Path("houses.tune.db").unlink()
+    about = price.about()
+    del about["target"]  # as in studies of earlier versions
+    begun = ledger_at("houses.tune.db", **about)
+    begun.claim({}, {})
+    begun.close()
+    assert names() == ["houses.tune.db", "houses.large.tune.db"]
+    ledger_at("houses.tune.db", **price.about()).close()
+    ledger_at("houses.price.tune.db", **price.about()).close()
+    assert names()[0] == "houses.price.tune.db"
+
+
+def test_a_target_is_part_of_a_name():
+    assert [tune.slug(name) for name in ("size in m2.5", "a/b", "..", "x" * 99)] == [
+        "size-in-m2.5", "a-b", "data", "x" * 60,
+    ]  # fmt: skip
+
+
 def test_a_file_that_is_no_database_is_told_in_a_line(tmp_path):
     (tmp_path / "a.db").write_text("this is a text, and a long one" * 100)
     with pytest.raises(DataError, match="cannot be used as a study of Optuna") as caught:
@@ -355,6 +429,25 @@ def test_a_trial_keeps_its_best_epoch_unless_a_schedule_ends_it(rows, tmp_path):
     free = score(task_of(rows, tmp_path, {}), GOOD | {"lr": 0.01}, lambda *_: False)
     assert 1 <= free.epochs <= 5
     assert score(task_of(rows, tmp_path, {"schedule": "cosine"}), GOOD, lambda *_: False).epochs == 5
+
+
+def test_the_best_is_trained_again_for_its_whole_schedule(rows):
+    best = Trial(0, {}, GOOD, "complete", Outcome(0.9, 0.1, epochs=4))
+    for schedule, epochs in (("one_cycle", 9), ("constant", 4), (None, 4)):
+        plan = make_plan(make_dataset(*rows, "set"), FIXED | {"seed": 1, "epochs": 9, "schedule": schedule})
+        found = Tuned(plan, [best], [best], None)
+        assert (found.training["epochs"], found.training["schedule"]) == (epochs, schedule)
+        assert len(found.fit(*rows)[1]) == epochs
+
+
+def test_the_first_trial_is_not_given_up():
+    board = board_of()
+    first, *others = [board.claim(None) for _ in range(30)]
+    hopeless = [board.is_hopeless(other, 1, 0.9 - other.number / 100) for other in others]
+    assert any(hopeless)
+    board.study.pruner = SimpleNamespace(prune=lambda *_: True)
+    assert board.is_hopeless(others[0], 3, 0.1)
+    assert not board.is_hopeless(first, 1, 0.1)
 
 
 def test_a_cross_validated_trial_is_the_mean_of_its_folds(rows, tmp_path):
@@ -652,6 +745,17 @@ def test_the_command_refuses(csv, capsys, options, text):
     err = capsys.readouterr().err
     assert text in err
     assert err.count("\n") == 1
+
+
+def test_several_searches_that_a_launcher_started_are_warned(csv, capsys, monkeypatch):
+    command = [*TUNE, "--folds", "91"]
+    monkeypatch.setenv("PMI_RANK", "0")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    assert main(command) == 2
+    assert "warning: one of 2 processes, each of which searches and prints: start" in capsys.readouterr().err
+    monkeypatch.setenv("PMI_RANK", "1")
+    assert main(command) == 2
+    assert "one of 2 processes" not in capsys.readouterr().err
 
 
 def test_the_reasons_of_failures_are_in_the_file(csv, capsys):

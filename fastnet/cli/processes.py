@@ -76,7 +76,9 @@ def team_of(args: argparse.Namespace) -> "Team":
     from fastnet.driver.team import ALONE
 
     if not args.distributed:
-        _check_alone(args)
+        if args.sync_every is not None:
+            raise UsageError(f"--sync-every is for the processes of {OPTION}, which is missing")
+        warn_if_many(f"but without {OPTION}: each trains a network of its own")
         return ALONE
     from fastnet.distributed import mpi
 
@@ -93,12 +95,11 @@ def keep_to_itself(args: argparse.Namespace, team: "Team") -> None:
         args.quiet, args.save, args.json, args.log, args.tensorboard = True, None, None, None, None
 
 
-def _check_alone(args: argparse.Namespace) -> None:
-    if args.sync_every is not None:
-        raise UsageError(f"--sync-every is for the processes of {OPTION}, which is missing")
+def warn_if_many(what: str) -> None:
+    """Warn, in the first of several processes that a launcher started, of what comes of it."""
     rank, size = launched()
     if size > 1 and rank == 0 and "SLURM_PROCID" not in os.environ:
-        terminal.warning(f"one of {size} processes, but without {OPTION}: each trains a network of its own")
+        terminal.warning(f"one of {size} processes, {what}")
 
 
 def share_files(team: "Team", source: str | None) -> None:

@@ -119,15 +119,11 @@ def require_precision(train: "Dataset", dtype: str) -> None:
 
 def complete(args: argparse.Namespace, table: "TableLoader") -> None:
     """Set what the user left open to the defaults of tables."""
-    from fastnet.tables.defaults import defaults
+    from fastnet.tables.defaults import beside
 
     args.output = args.output or ("identity" if table.holds_values else "softmax")
-    chosen = defaults(table.n_rows)
-    if set(args.given) & {"optimizer", "beta", "ema", "nesterov"}:  # rates are those of Adam
-        chosen = {name: value for name, value in chosen.items() if name not in ("optimizer", "lr", "schedule")}
-    for name, value in chosen.items():
-        if name not in args.given:
-            setattr(args, name, value)
+    for name, value in beside(args.given, table.n_rows).items():
+        setattr(args, name, value)
     settings.resolve(args)
 
 

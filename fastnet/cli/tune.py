@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import machine, settings, terminal
-from fastnet.cli import files, loading, rows, signals, tables
+from fastnet.cli import files, loading, processes, rows, signals, tables
 from fastnet.cli.parser import Commands, add_max_bytes, duration, rows_or_fraction, whole
 from fastnet.cli.settings import add_overrides
 from fastnet.errors import UsageError
@@ -22,6 +22,7 @@ OWN = (
     "target", *tables.OPTIONS, "jobs", "study", "save", "json", "picture", "quiet", "threads",
 )  # fmt: skip
 PICTURES = (".html", ".png", ".svg", ".pdf")
+LONGEST = 60  # letters of a name within a file's name
 
 
 def add_parser(subparsers: Commands) -> None:
@@ -51,7 +52,8 @@ def add_parser(subparsers: Commands) -> None:
     search.add_argument("--jobs", type=whole(1), metavar="N", help="trials at once (default: one for each core)")
     folds_help = "judge each trial by cross-validation, K trainings (default: 5 below 1000 rows)"
     search.add_argument("--folds", type=whole(2), metavar="K", help=folds_help)
-    study_help = "where Optuna keeps the trials (default: DATA.tune.db in the working directory)"
+    study_help = "where Optuna keeps the trials (default: DATA.tune.db, or DATA.TARGET.tune.db of a table, in the "
+    study_help += "working directory)"
     search.add_argument("--study", metavar="FILE.db|URL", help=study_help)
     output = parser.add_argument_group("output")
     output.add_argument("--save", metavar="MODEL.npz", help="train the best again on all training rows and write it")
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from fastnet.tuning.optuna_package import optuna
 
     check(args)
+    processes.warn_if_many("each of which searches and prints: start one alone, with --jobs for trials at once")
     optuna()
     args.source, args.output = args.data, getattr(args, "output", None)
     data, test_set, table = take(args)
@@ -139,8 +142,8 @@ def make_plan(args: argparse.Namespace, data: "Dataset", table: "TableRows | Non
     if args.folds is not None and args.folds > len(data):
         raise UsageError(f"--folds: expected 2 to {len(data)}, the number of training rows, got {args.folds}")
     fixed = {name: value for name, value in vars(args).items() if name not in OWN and value is not None}
-    name = slug(data.name)
-    study = args.study or f"{name}.tune.db"
+    name = slug(Path(data.name).stem)
+    study = args.study or default_study(name, data, table)
     if "://" not in study:
         files.check_writable("--study", study)
     return interface.make_plan(
@@ -150,9 +153,21 @@ def make_plan(args: argparse.Namespace, data: "Dataset", table: "TableRows | Non
     )  # fmt: skip
 
 
+def default_study(name: str, data: "Dataset", table: "TableRows | None") -> str:
+    """The file of a search on data of that name. A table has one for each target, unless an older file is of it."""
+    from fastnet.tuning.ledger import learns
+
+    older = f"{name}.tune.db"
+    if table is None:
+        return older
+    study = f"{name}.{slug(table.target)}.tune.db"
+    goes_on = not Path(study).exists() and Path(older).exists() and learns(older, table.target, data.labels_sha256)
+    return older if goes_on else study
+
+
 def slug(name: str) -> str:
-    """A name of a data set, which may be a path, as part of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-.") or "data"
+    """A name of a data set or of a column as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:LONGEST] or "data"
 
 
 def about(plan: "Plan", *, by_default: bool = False) -> str:

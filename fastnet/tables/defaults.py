@@ -12,11 +12,13 @@ They were chosen on iris, wine, breast cancer, diabetes and made tables of 2 000
   gives once the rate falls to zero.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 STEPS = 8_000
 FEW_ROWS, MANY_ROWS = 1_000, 50_000
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 400
+RULES = {"optimizer", "beta", "ema", "nesterov"}  # settings that name an update rule
 
 
 def defaults(n_rows: int) -> dict[str, Any]:
@@ -34,3 +36,13 @@ def defaults(n_rows: int) -> dict[str, Any]:
         "epochs": min(max(round(steps * batch_size / max(n_rows, 1)), FEWEST_EPOCHS), MOST_EPOCHS),
         "l2": min(0.05, 10 / max(n_rows, 1)),
     }
+
+
+def beside(given: Iterable[str], n_rows: int) -> dict[str, Any]:
+    """The defaults that hold beside the settings with the ``given`` names, for a table of so many rows.
+
+    The rate and its schedule are those of Adam. They are left out where the user chose an update rule.
+    """
+    given = set(given)
+    of_adam = {"optimizer", "lr", "schedule"} if given & RULES else set()
+    return {name: value for name, value in defaults(n_rows).items() if name not in given | of_adam}

@@ -4,6 +4,7 @@ Optuna samples and prunes in a study that is in memory. What a ledger holds of o
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from fastnet.driver.stopping import rises
 from fastnet.tuning.ledger import OUTCOME, OWNER, Ledger
 from fastnet.tuning.optuna_package import optuna, silent
 from fastnet.tuning.scoring import Outcome
-from fastnet.tuning.space import Space, draw, settings_of, usual
+from fastnet.tuning.space import NOTHING, Space, draw, settings_of, usual
 
 REDUCTION = 3  # one in so many trials goes on after a rung
 RUNGS = 3  # before the last epoch, at most
@@ -53,13 +54,15 @@ class Trial:
 class Board:
     """All trials of a search.
 
-    space, output : what is drawn from, and the output layer of the networks. trials : by number.
+    space, output : what is drawn from, and the output layer of the networks. base : the defaults of the first trial
+    that differ from those of fastnet.settings. trials : by number.
     """
 
     def __init__(
-        self, space: Space, output: str, *, seed: int, epochs: int, monitor: str, ledger: Ledger | None = None
+        self, space: Space, output: str, *, seed: int, epochs: int, monitor: str, ledger: Ledger | None = None,
+        base: Mapping[str, Any] = NOTHING,
     ):  # fmt: skip
-        self.space, self.output, self.seed, self.ledger = space, output, seed, ledger
+        self.space, self.output, self.base, self.seed, self.ledger = space, output, base, seed, ledger
         self.monitor, self.trials = monitor, dict[int, Trial]()
         steps = rungs(epochs)
         pruners = optuna().pruners
@@ -103,7 +106,7 @@ class Board:
         Each is drawn from its own seed, so that a search that is gone on with goes on as it would have.
         """
         if number == 0:
-            self.study.enqueue_trial(usual(self.space, self.output))
+            self.study.enqueue_trial(usual(self.space, self.output, self.base))
         self.study.sampler = optuna().samplers.TPESampler(seed=_seed(self.seed, number))
         asked = self.study.ask()
         drawn = draw(self.space, lambda name, entry: entry.suggest(asked, name))
@@ -113,9 +116,12 @@ class Board:
         return trial
 
     def is_hopeless(self, trial: Trial, epoch: int, value: float) -> bool:
-        """Whether to give a trial up that has reached ``value`` after so many epochs."""
+        """Whether to give a trial up that has reached ``value`` after so many epochs.
+
+        The first one, which has the defaults, goes on to its end: what is found must be no worse.
+        """
         trial.asked.report(value, epoch)
-        return trial.asked.should_prune()
+        return trial.asked.should_prune() and trial.number > 0
 
     def finish(self, trial: Trial, outcome: Outcome) -> None:
         """Note what came of a trial of this process."""

@@ -22,9 +22,9 @@ from fastnet.tuning.importance import importances
 from fastnet.tuning.ledger import Ledger
 from fastnet.tuning.optuna_package import optuna
 from fastnet.tuning.parts import TableRows
-from fastnet.tuning.scoring import UNWATCHED, Task
+from fastnet.tuning.scoring import UNWATCHED, Task, has_course
 from fastnet.tuning.search import Search
-from fastnet.tuning.space import Space, default_space, parse, settings_of, usual
+from fastnet.tuning.space import Space, default_space, left_open, parse, settings_of, usual
 from fastnet.tuning.words import FIGURES, Course, Silent, failures, none_complete, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Plan:
     """What to search, on which rows, and for how long.
 
     data : with labels or values. fixed : settings of all trials, by the names of fastnet.settings; "output" and
-    "epochs" are there. space : what is searched. monitor : the field of an Epoch that is to become best.
+    "epochs" are there. space : what is searched. base : defaults of the first trial that differ from those of
+    fastnet.settings. monitor : the field of an Epoch that is to become best.
     validation : rows to validate on, else ``amount`` of those of data are held out, or ``folds`` take turns. table :
     where data is of a table, its rows, so that each training learns the columns from its own rows alone.
     trials : that the study is to have; None for any number. seconds : of this call. study : file or URL, None for
@@ -64,6 +65,7 @@ class Plan:
     jobs: int = 1
     study: str | None = None
     name: str = "fastnet"
+    base: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_outputs(self) -> int:
@@ -82,6 +84,7 @@ class Plan:
             "folds": self.folds,
             "validation": judging,
             "data": [self.data.sha256, self.data.labels_sha256],
+            **({} if self.table is None else {"target": self.table.target}),
         }
 
 
@@ -123,7 +126,10 @@ class Tuned:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings of the best trial, by the names of the options of fastnet train; epochs are the best ones."""
+        """All settings of the best trial, by the names of the options of fastnet train.
+
+        Epochs are those after which it was best, or all of them where the rate follows a schedule.
+        """
         return vars(self._resolved())
 
     @property
@@ -139,10 +145,13 @@ class Tuned:
     def _resolved(self) -> Any:
         outcome = self.best.outcome
         assert outcome is not None
-        return known.combine(self.plan.fixed, self.best.settings, UNWATCHED, {"epochs": outcome.epochs})
+        args = known.combine(self.plan.fixed, self.best.settings, UNWATCHED)
+        if not has_course(args):
+            args.epochs = outcome.epochs
+        return args
 
     def fit(self, X: Any, y: Any, *, threads: int | None = None, progress: Any = False) -> tuple[Network, History]:
-        """Train the best settings on X and y, for the epochs that were best; (the network, its course)."""
+        """Train the best `settings` on X and y, for their epochs; (the network, its course)."""
         data = _dataset(X, y, self.plan.fixed["output"])
         return self.fit_set(replace(data, class_names=self.plan.data.class_names), threads=threads, progress=progress)
 
@@ -262,6 +271,7 @@ def make_plan(
     folds: int | None = None,
     shuffle: bool = True,
     validation: Dataset | None = None,
+    table: TableRows | None = None,
     **others: Any,
 ) -> Plan:
     """A Plan from what was asked for; the rest follows from the data. Raises ValueError or UsageError."""
@@ -271,11 +281,12 @@ def make_plan(
         one_of("optimizer", fixed["optimizer"], ("sgd", "momentum", "adam"))
     output = fixed.get("output") or ("identity" if data.holds_values else "softmax")
     wished = parse(search_space or {})
-    fixed = {"epochs": default_epochs(len(data)), **fixed, "output": output}
+    base = {} if table is None else table.defaults(fixed)
     both = sorted(wished.keys() & fixed.keys())
     if both:
         raise ValueError(f"{both[0]} is in search_space and given as a setting: choose one of the two")
-    space = default_space({**fixed, **wished}, len(data)) | wished
+    space = default_space({**fixed, "output": output, **wished}, len(data), base) | wished
+    fixed = {"epochs": default_epochs(len(data)), **left_open(space, base), **fixed, "output": output}
     monitor = one_of("monitor", monitor or _usual_monitor(output, fixed), FIGURES)
     if known.watches(fixed):
         fixed["monitor"] = monitor
@@ -289,7 +300,7 @@ def make_plan(
     amount = SHARE if amount is None else amount
     return Plan(
         data, fixed, space, monitor, trials=most, seconds=seconds, jobs=count, amount=amount, folds=folds,
-        shuffle=shuffle, validation=validation, **others,
+        shuffle=shuffle, validation=validation, table=table, base=base, **others,
     )  # fmt: skip
 
 
@@ -305,7 +316,7 @@ def default_epochs(rows: int) -> int:
 def search(plan: Plan, listener: Any) -> Tuned:
     """Search as planned. Ctrl-C and other signals end it; in a study on disk, trials that are over are kept."""
     start, fixed = clock.monotonic(), plan.fixed
-    first = settings_of(plan.space, usual(plan.space, fixed["output"]))
+    first = settings_of(plan.space, usual(plan.space, fixed["output"], plan.base))
     known.combine(fixed, first)  # raises UsageError where settings contradict each other
     with tempfile.TemporaryDirectory(prefix="fastnet-tune-", ignore_cleanup_errors=True) as folder:
         ledger = None
@@ -314,7 +325,7 @@ def search(plan: Plan, listener: Any) -> Tuned:
         try:
             board = Board(
                 plan.space, fixed["output"], seed=fixed["seed"], epochs=fixed["epochs"], monitor=plan.monitor,
-                ledger=ledger,
+                ledger=ledger, base=plan.base,
             )  # fmt: skip
             listener.begin(board)
             if plan.trials is None or board.counted() < plan.trials or board.waits_for_others():

@@ -25,6 +25,7 @@ OPTIONS = {
     "validation": "--validation-split",
 }  # by the names of `about` that are called otherwise
 FOLLOWS = ("searched", "validation")  # what is different there may follow from other differences
+TARGET = "target"  # of a table, by its name in `about`: nearly everything follows from it
 BUSY = 60.0  # seconds that a writer waits for another one
 
 
@@ -48,6 +49,8 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _difference(key: str, there: Any, here: Any) -> str:
     """What is different in a study that is there, for a message."""
+    if key == TARGET:
+        return f"of another target, {there!r}"
     if key == "data":
         return "of other data"
     if key == "searched":
@@ -95,9 +98,10 @@ class Ledger:
         if found is None or self._is_unused():
             self.study.set_user_attr(ABOUT, about)
             return
+        found = {TARGET: about.get(TARGET)} | found  # older studies do not name it; their data tells
         different = [key for key in {**found, **about} if found.get(key) != about.get(key)]
         if different:
-            causes = [key for key in different if key not in FOLLOWS] or different
+            causes = [TARGET] if TARGET in different else [key for key in different if key not in FOLLOWS] or different
             told = [_difference(key, found.get(key), about.get(key)) for key in causes[:2]]
             raise DataError(
                 f"{self.place} holds a search {' and '.join(told)}: name another file by --study (study= in Python), "
@@ -208,3 +212,19 @@ def _storage(place: str) -> Any:
     storage.engine.dispose()
     sqlalchemy.event.listen(storage.engine, "connect", set_up)
     return storage
+
+
+def learns(place: str | os.PathLike, target: str, labels: str | None) -> bool:
+    """Whether a SQLite file holds a search for that target of a table; False where the file is something else.
+
+    labels : the hash of the target's values, which tells where the study does not name its target.
+    """
+    import sqlite3
+
+    query = "SELECT value_json FROM study_user_attributes WHERE key = ?"
+    try:
+        with contextlib.closing(sqlite3.connect(place, timeout=BUSY)) as connection:
+            found = [json.loads(text) for (text,) in connection.execute(query, (ABOUT,))]
+    except (sqlite3.Error, ValueError):
+        return False
+    return any(about[TARGET] == target if TARGET in about else about["data"][1] == labels for about in found)

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastnet.data import splitting
 from fastnet.data.dataset import Dataset
 from fastnet.data.splitting import draw, held_out_rows, split
+from fastnet.tables.defaults import beside
 from fastnet.tables.loading import LEFT_OUT, TRAIN, VALIDATION, TableLoader
 
 STREAM = 0x74756E65  # of random numbers: other ones than those of the split
@@ -65,6 +67,15 @@ class TableRows:
 
     loader: TableLoader
     part: np.ndarray
+
+    @property
+    def target(self) -> str:
+        """The name of the column that is learned."""
+        return self.loader.target.name
+
+    def defaults(self, given: Iterable[str]) -> dict[str, Any]:
+        """What fastnet train sets on this table beside the settings with the ``given`` names."""
+        return beside(given, self.loader.n_rows)
 
     def divided(
         self, data: Dataset, amount: int | float, folds: int | None, *, seed: int, shuffle: bool

@@ -106,7 +106,7 @@ def _scored(task: Task, drawn: dict[str, Any], is_hopeless: Callable[[int, float
     histories: list[History] = []
     reports: dict[int, float] = {}
     for train_set, held_out in task.parts.sets():
-        watcher = _Watcher(task, None if histories else is_hopeless, args.schedule is None)
+        watcher = _Watcher(task, None if histories else is_hopeless, not has_course(args))
         network = settings.make_network(args, train_set.X.shape[1], task.n_outputs)
         histories.append(settings.train(args, network, train_set, held_out, False, [watcher]))
         reports = reports or watcher.reports
@@ -128,10 +128,15 @@ def _summed(
         np.mean([[getattr(epoch, name) for epoch in history[:epochs]] for history in histories], axis=0)
         for name in (task.monitor, "val_loss")
     )
-    best = _chosen(values.tolist(), task.monitor) if args.schedule is None else epochs - 1
+    best = epochs - 1 if has_course(args) else _chosen(values.tolist(), task.monitor)
     if not math.isfinite(values[best]):
         raise Diverged(f"{task.monitor} is {values[best]:g}")
     return Outcome(float(values[best]), float(losses[best]), best + 1, seconds, reports, pruned)
+
+
+def has_course(args: argparse.Namespace) -> bool:
+    """Whether the rate follows a schedule, at whose end a network is meant to be good."""
+    return args.schedule not in (None, "constant")
 
 
 def _chosen(values: list[float], monitor: str) -> int:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 from fastnet.errors import one_of
@@ -13,6 +14,7 @@ from fastnet.settings import DEFAULTS
 NOT_SEARCHED = ("epochs", "seed", "threads", "backend", "dtype", "output", "loss", "evaluate_train", "time_limit")
 DEPTH, WIDTHS = 3, (16, 512)
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
+L2_FACTOR = 10.0  # by which it is searched above and below its default
 BATCH_SIZES = 5  # that are tried
 MOST_STEPS, FEWEST_STEPS = 2000, 8  # of an epoch
 
@@ -59,14 +61,17 @@ class Choice:
 
 
 Space = dict[str, Range | Choice]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def _text(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-def default_space(fixed: Mapping[str, Any], rows: int) -> Space:
+def default_space(fixed: Mapping[str, Any], rows: int, base: Mapping[str, Any] = NOTHING) -> Space:
     """What is searched where ``fixed`` leaves it open, for so many training rows.
+
+    base : defaults of such data that differ from those of fastnet.settings. The space holds them.
 
     Rates and decays have names like "adam.lr", because what is a small rate for one optimizer is a large one for
     another; depth and widths are "layers", "width_1", ...
@@ -78,32 +83,38 @@ def default_space(fixed: Mapping[str, Any], rows: int) -> Space:
     if "activation" not in fixed:
         space["activation"] = Choice(ACTIVATIONS)
     if "batch_size" not in fixed:
-        space["batch_size"] = Choice(batch_sizes(rows))
-    space |= _rates(fixed)
+        usual_size = {base["batch_size"]} if "batch_size" in base else set()
+        space["batch_size"] = Choice(tuple(sorted({*batch_sizes(rows)} | usual_size)))
+    space |= _rates(fixed, base)
     if "dropout" not in fixed:
         space["dropout"] = Range(0.0, 0.5)
     return space
 
 
-def _rates(fixed: Mapping[str, Any]) -> Space:
-    """The optimizer, and learning rate and decay of each."""
-    rule = fixed.get("optimizer") or _implied_optimizer(fixed)
+def _rates(fixed: Mapping[str, Any], base: Mapping[str, Any]) -> Space:
+    """The optimizer, and learning rate and decay of each; l2 instead of the decay where that is a default."""
+    rule = fixed.get("optimizer") or _implied_optimizer(fixed, base)
+    searches_decay = "weight_decay" not in fixed and "l2" not in fixed
     space: Space = {} if rule else {"optimizer": Choice(("momentum", "adam"))}
     for name in [rule] if rule else ["momentum", "adam"]:
         if "lr" not in fixed:
             space[f"{name}.lr"] = _learning_rates(name, fixed)
-        if "weight_decay" not in fixed and "l2" not in fixed:
+        if searches_decay and "l2" not in base:
             space[f"{name}.weight_decay"] = Range(1e-4, 1.0, True) if name == "adam" else Range(1e-6, 1e-3, True)
+    if searches_decay and "l2" in base:
+        space["l2"] = Range(base["l2"] / L2_FACTOR, base["l2"] * L2_FACTOR, True)
     return space
 
 
-def _implied_optimizer(fixed: Mapping[str, Any]) -> str | None:
+def _implied_optimizer(fixed: Mapping[str, Any], base: Mapping[str, Any]) -> str | None:
     """The optimizer that other settings speak of; a learning rate alone is of the one that is the default."""
     if any(name in fixed for name in ("beta", "ema", "nesterov")):
         return "momentum"
-    if "lr" in fixed:
-        return "adam" if fixed.get("output") == "identity" else "momentum"
-    return None
+    return _default_optimizer(fixed.get("output"), base) if "lr" in fixed else None
+
+
+def _default_optimizer(output: str | None, base: Mapping[str, Any]) -> str:
+    return base.get("optimizer") or ("adam" if output == "identity" else "momentum")
 
 
 def _learning_rates(optimizer: str, fixed: Mapping[str, Any]) -> Range:
@@ -179,11 +190,21 @@ def settings_of(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def usual(space: Space, output: str) -> dict[str, Any]:
-    """The draw that is nearest to the defaults of training, for the first trial."""
-    rule = "adam" if output == "identity" else "momentum"
+def left_open(space: Space, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of ``base`` that the space does not search."""
+    searched = {"hidden" if name == "layers" else name.rpartition(".")[2] for name in space}
+    return {name: value for name, value in base.items() if name not in searched}
+
+
+def usual(space: Space, output: str, base: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """The draw that is nearest to the defaults of training, for the first trial. base : as for `default_space`."""
+    rule = _default_optimizer(output, base)
+    hidden = base.get("hidden", DEFAULTS["hidden"])
     wanted = DEFAULTS | {
-        "layers": 1, "width_1": 64, "optimizer": rule, "momentum.lr": 4.0, "adam.lr": 1e-3, "sgd.lr": 0.1,
+        "momentum.lr": 4.0, "adam.lr": 1e-3, "sgd.lr": 0.1,
         "momentum.weight_decay": 0.0, "adam.weight_decay": 0.0, "sgd.weight_decay": 0.0,
-    }  # fmt: skip
+    } | dict(base) | {"optimizer": rule, "layers": len(hidden)}  # fmt: skip
+    wanted |= {f"width_{i}": width for i, width in enumerate(hidden, 1)}
+    if "lr" in base:
+        wanted[f"{rule}.lr"] = base["lr"]
     return draw(space, lambda name, entry: entry.nearest(wanted.get(name)))
