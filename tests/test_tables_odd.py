@@ -212,3 +212,8 @@ def test_what_is_no_file(tmp_path):
 def test_more_memory_than_allowed(read):
     with pytest.raises(fastnet.DataError, match="--max-bytes"):
         read(csv_bytes(rows()), max_bytes=100)
+
+
+def test_a_table_of_one_row_needs_more(read):
+    with pytest.raises(fastnet.DataError, match="expected 2 rows or more where some are held out, got 1: add rows"):
+        read(b"x,c,y\n1,a,2.5\n", test_split=0.2)
