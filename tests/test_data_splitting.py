@@ -24,10 +24,16 @@ def test_number_or_fraction(n, amount, rows):
     assert held_out_rows(n, amount) == rows
 
 
-@pytest.mark.parametrize(("n", "amount"), [(60, 60), (60, 61), (1, 0.5), (60, 0)])
+@pytest.mark.parametrize(("n", "amount"), [(60, 60), (60, 61), (60, 0)])
 def test_a_row_is_left_in_each_part(n, amount):
     with pytest.raises(ValueError, match=f"of {n} rows"):
         held_out_rows(n, amount)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_too_few_rows_to_hold_some_out(n):
+    with pytest.raises(ValueError, match=f"expected 2 rows or more where some are held out, got {n}: add rows"):
+        held_out_rows(n, 0.5)
 
 
 @pytest.mark.parametrize(

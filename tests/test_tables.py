@@ -11,7 +11,7 @@ from fastnet.errors import DataError
 from fastnet.tables.cells import Words, as_words, clean_words
 from fastnet.tables.dates import looks_like_a_date
 from fastnet.tables.loading import TableLoader, column_lines, fold_target, load_rows
-from fastnet.tables.numerals import number_and_unit
+from fastnet.tables.numerals import decimal_marks, number_and_unit
 from fastnet.tables.statistics import Statistics
 
 
@@ -166,7 +166,8 @@ def test_networks_of_older_versions_know_their_columns():
     about = train.preprocess.description()
     del about["numeric"], about["max_categories"]
     for column in about["columns"]:
-        del column["unit"], column["rest"]
+        del column["unit"], column["rest"], column["decimal"]
+    del about["target"]["decimal"]
     assert fastnet.Preprocess.from_description(about) == train.preprocess
 
 
@@ -195,6 +196,15 @@ def test_numbers_and_units(text, value, unit):
 @pytest.mark.parametrize("text", ["1,23", "12,34,567", "1,234 567", "$3%", "3 kg", "1 23", "%", "$", ".", "1.2.3", "٣"])
 def test_no_numbers(text):
     assert np.isnan(number_and_unit(text)[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [("1.5", "."), ("1,5", ","), ("1.250", ".,"), ("$1,250", ".,"), ("1.250.000", ","), ("1.250,5 %", ","),
+     ("0,125", ","), ("$0.125", "."), ("1250.125", "."), ("1e-3", ""), ("12", ""), ("a.b", ""), ("1.2.2024", "")],
+)  # fmt: skip
+def test_decimal_marks(text, marks):
+    assert decimal_marks(text) == marks
 
 
 def test_columns_of_numbers_with_units():

@@ -212,3 +212,100 @@ def test_what_is_no_file(tmp_path):
 def test_more_memory_than_allowed(read):
     with pytest.raises(fastnet.DataError, match="--max-bytes"):
         read(csv_bytes(rows()), max_bytes=100)
+
+
+def prices(cells: list[str], *other: str, separator: str = ";") -> bytes:
+    """A file of prices, with the cells of another column by turns, and an answer."""
+    others = other or ("1", "2", "4")
+    table = [[cell, others[i % len(others)], "hi" if i % 2 else "lo"] for i, cell in enumerate(cells)]
+    return csv_bytes(table, "price,z,y", separator)
+
+
+def encoded(preprocess, tmp_path, content: bytes) -> list[float]:
+    path = tmp_path / "further.csv"
+    path.write_bytes(content)
+    return preprocess.transform(path)[:, preprocess.feature_names.index("price")].tolist()
+
+
+GERMAN = ["911.000", "1.250.000", "12.000", "350.000"] * 9
+
+
+def test_decimal_marks_of_further_rows_are_those_of_the_training(read, tmp_path):
+    learned = read(prices(GERMAN)).preprocess
+    assert learned.columns[0].mean == pytest.approx(630_750)
+    learned = fastnet.Preprocess.from_description(learned.description())
+    alone, both = (
+        encoded(learned, tmp_path, b"price;z\n" + rows) for rows in (b"911.000;1", b"911.000;1\n1.250.000;1")
+    )
+    assert alone == both[:1] == [pytest.approx((911_000 - 630_750) / learned.columns[0].scale)]
+    points = read(prices(["1.250", "2.5", "3.75", "4.5"] * 9)).preprocess
+    assert encoded(points, tmp_path, b"price;z\n1.250;1\n")[0] < encoded(points, tmp_path, b"price;z\n4;1\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("trained", "cell", "mark"), [(GERMAN, "3.5", "comma"), (["1.5", "2.5", "4.25"] * 9, "3,5", "point")]
+)
+def test_the_other_decimal_mark_is_refused(read, tmp_path, trained, cell, mark):
+    learned = read(prices(trained)).preprocess
+    with pytest.raises(
+        fastnet.DataError,
+        match=f"column 'price', row 2: expected a decimal {mark}, as in the rows trained on, got '{cell}'",
+    ):
+        encoded(learned, tmp_path, f"price;z\n7;1\n{cell};1\n".encode())
+
+
+def test_networks_of_older_versions_find_the_decimal_marks_of_each_file(read, tmp_path):
+    about = read(prices(["1.5", "2.5", "4.25"] * 9)).preprocess.description()
+    for column in about["columns"]:
+        del column["decimal"]
+    learned = fastnet.Preprocess.from_description(about)
+    further = (encoded(learned, tmp_path, f"price;z\n{cell};1\n".encode()) for cell in ("2.5", "2,5"))
+    assert next(further) == next(further)
+
+
+AMBIGUOUS = ["911.000", "250.000", "12.000"] * 12
+
+
+def test_points_before_three_figures(read):
+    with pytest.warns(UserWarning, match=r"column 'price': 911.000 is read as 911; if its point stands between thou"):
+        assert read(prices(AMBIGUOUS)).preprocess.columns[0].mean == pytest.approx(391)
+    assert read(prices(AMBIGUOUS, "1,5", "2,25")).preprocess.columns[0].mean == pytest.approx(391_000)
+    assert read(prices(AMBIGUOUS, "1.5", "2.25")).preprocess.columns[0].mean == pytest.approx(391)
+
+
+def test_columns_with_marks_of_their_own(read):
+    price, z = read(prices(["1.234,5", "2.000,5"] * 9, "0.125", "0.25", "0.5")).preprocess.columns
+    assert (price.decimal, price.mean) == (",", pytest.approx(1617.5))
+    assert (z.decimal, z.mean) == (".", pytest.approx(0.875 / 3))
+
+
+@pytest.mark.parametrize("above", [b"\n\n", b"\r\n", b" \n\n"])
+def test_blank_lines(read, above):
+    head, *lines = csv_bytes(rows()).splitlines(keepends=True)
+    spread = above + head + b"\n" + b"".join(lines[:7]) + b"\n\r\n" + b"".join(lines[7:])
+    np.testing.assert_array_equal(read(spread).X, read(csv_bytes(rows())).X)
+    with pytest.raises(fastnet.DataError, match="row 61: expected 3 cells, got 2"):
+        read(spread + b"1,a\n")
+
+
+CODES = [[["06340", "6300", "10115"][i % 3], c, y] for i, (_, c, y) in enumerate(rows())]
+
+
+def test_whole_numbers_with_leading_zeros_are_names(read):
+    zip_code = read(csv_bytes(CODES)).preprocess.columns[0]
+    assert (zip_code.kind, zip_code.names) == ("category", ("10115", "6300", "6340"))
+    assert str(zip_code) == "3 categories, for their leading zeros (--numeric x takes numbers)"
+    kept = read(csv_bytes(CODES), numeric=["x"]).preprocess.columns[0]
+    assert (kept.kind, kept.mean) == ("number", pytest.approx((6340 + 6300 + 10115) / 3))
+    mixed = read(csv_bytes([["0.5" if x == "6300" else x, *rest] for x, *rest in CODES])).preprocess.columns[0]
+    assert mixed.kind == "number"
+
+
+def test_names_of_categories_are_counted_as_they_are_encoded(read):
+    X = read(csv_bytes([[["true", "false", "01"][i % 3], c, y] for i, (_, c, y) in enumerate(rows())])).X
+    assert X[:, :3].sum(axis=1).tolist() == [1] * 60
+
+
+def test_a_table_of_one_row_needs_more(read):
+    with pytest.raises(fastnet.DataError, match="expected 2 rows or more where some are held out, got 1: add rows"):
+        read(b"x,c,y\n1,a,2.5\n", test_split=0.2)

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ignore", type=columns, metavar="COLUMN[,...]", help="columns to leave out")
     categorical_help = "columns whose numbers are names, such as postal codes"
     group.add_argument("--categorical", type=columns, metavar="COLUMN[,...]", help=categorical_help)
-    numeric_help = "columns of numbers that stay, though they count the rows"
+    numeric_help = "columns of numbers that stay, though they count the rows or have leading zeros"
     group.add_argument("--numeric", type=columns, metavar="COLUMN[,...]", help=numeric_help)
     most_help = "most categories of a column that are told apart, the rest is one (default: by the rows, 32 to 256)"
     group.add_argument("--max-categories", type=whole(1), metavar="N", help=most_help)

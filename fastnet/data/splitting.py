@@ -15,6 +15,8 @@ def held_out_rows(n: int, amount: int | float) -> int:
 
     Raises ValueError if that leaves no row to train on.
     """
+    if n < 2:
+        raise ValueError(f"expected 2 rows or more where some are held out, got {n}: add rows")
     rows = amount if isinstance(amount, int) else min(max(1, round(amount * n)), n - 1)
     if not 0 < rows < n:
         raise ValueError(f"expected 1 to {n - 1} of {n} rows to hold out, got {rows}")

@@ -41,10 +41,10 @@ LARGEST = 1e100  # squares of larger numbers leave the range of float64
 class Column:
     """One column of the table and how it is encoded.
 
-    kind : NUMBER, CATEGORY or DROPPED. note : why it was dropped. mean, scale : of a number; inputs are
-    (x - mean) / scale. unit : of its text, such as %. names : of a category, an input each. other : whether there is an
-    input for any other name; rest : how many others the training rows had. gaps : whether there is an input that tells
-    gaps.
+    kind : NUMBER, CATEGORY or DROPPED. note : why it was dropped, or became categories. mean, scale : of a number;
+    inputs are (x - mean) / scale. unit : of its text, such as %. names : of a category, an input each. other : whether
+    there is an input for any other name; rest : how many others the training rows had. gaps : whether there is an input
+    that tells gaps. decimal : the mark, . or ",", of its numbers in text; "" is not known.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Column:
     gaps: bool = False
     unit: str = ""
     rest: int = 0
+    decimal: str = ""
 
     @classmethod
     def from_description(cls, about: dict[str, Any]) -> "Column":
@@ -88,7 +89,8 @@ class Column:
                 f"number{' in ' * bool(self.unit)}{self.unit}, mean {self.mean:.4g}, deviation {self.scale:.4g}{gaps}"
             )
         if self.kind == CATEGORY:
-            return f"{len(self.names)} categories{f', {self.rest} rarer ones are other' * self.other}{gaps}"
+            note = f", {self.note}" * bool(self.note)
+            return f"{len(self.names)} categories{f', {self.rest} rarer ones are other' * self.other}{gaps}{note}"
         return f"left out: {self.note}"
 
     def encode(self, cells: Cells, out: np.ndarray, start: int, table: str) -> int:
@@ -151,7 +153,7 @@ def choose(
     if numeric and found.first_text is not None:
         row, text = found.first_text
         raise cell_error(table, found.name, row, f"expected a number, as by --numeric {found.name}, got {text!r}")
-    if categorical or found.texts:
+    if categorical or found.texts or (found.is_padded and not (numeric or found.is_counter)):
         return _category(found, table, categorical, max_categories)
     if found.numbers == 0:
         return Column(found.name, DROPPED, "it holds nothing but gaps")
@@ -170,7 +172,7 @@ def choose(
 
 def _category(found: Statistics, table: str, asked: bool, max_categories: int | None) -> Column:
     name = found.name
-    if not asked:
+    if found.texts and not asked:
         _refuse_mixtures_and_dates(found, table)
     if not found.counts:
         return Column(name, DROPPED, "it holds nothing but gaps")
@@ -184,7 +186,8 @@ def _category(found: Statistics, table: str, asked: bool, max_categories: int | 
     common = sorted(found.counts, key=lambda word: (-found.counts[word], word))
     kept = tuple(sorted(common[: max_categories or _most_categories(found)]))
     rest = different - len(kept)
-    return Column(name, CATEGORY, names=kept, other=rest > 0, gaps=found.gaps > 0, rest=rest)
+    note = "" if asked or found.texts else f"for their leading zeros (--numeric {name} takes numbers)"
+    return Column(name, CATEGORY, note, names=kept, other=rest > 0, gaps=found.gaps > 0, rest=rest)
 
 
 def _short(text: str) -> str:

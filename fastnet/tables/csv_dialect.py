@@ -1,4 +1,4 @@
-"""What a CSV file looks like, found from its first lines: separator, quotes, decimal point and the names of columns."""
+"""What a CSV file looks like, found from its first lines: separator, quotes, decimal marks and the names of columns."""
 
 import csv
 import io
@@ -8,23 +8,25 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fastnet.data.source import data_error
-from fastnet.tables.numerals import plain_number
+from fastnet.tables.numerals import decimal_marks, plain_number
 
 SEPARATORS = ",;\t|"
 BOM = b"\xef\xbb\xbf"
 SAMPLE = 1 << 18  # bytes
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-UNITS = "% $\u20ac\u00a3\u00a5\u00a0"  # beside a number
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the file is written. rows : the cells of its first lines, without the header."""
+    """How the file is written.
+
+    header : the line of the names of columns, from 0. rows : the cells of the first lines below it.
+    """
 
     names: tuple[str, ...]
     separator: str
     quote: str
-    decimal: str
+    header: int
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -38,6 +40,8 @@ def dialect_of(head: bytes, path: str) -> Dialect:
     lines = text.splitlines(keepends=True)
     if len(head) >= SAMPLE and len(lines) > 1:
         lines.pop()  # it may be cut
+    header = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
+    lines = lines[header:]
     quote = "'" if '"' not in text and lines and lines[0].lstrip().startswith("'") else '"'
     separator = max(SEPARATORS, key=lambda mark: _agreement(lines, mark, quote))
     rows = [tuple(row) for row in _parsed(lines, separator, quote) if row]
@@ -47,30 +51,56 @@ def dialect_of(head: bytes, path: str) -> Dialect:
         raise data_error(
             path, f"the header is not in UTF-8: {', '.join(rows[0])}; convert it by iconv -f latin1 -t utf-8"
         )
-    return Dialect(_names(rows[0], path), separator, quote, _decimal(rows[1:], separator), tuple(rows[1:]))
+    return Dialect(_names(rows[0], path), separator, quote, header, tuple(rows[1:]))
 
 
-def _decimal(rows: list[tuple[str, ...]], separator: str) -> str:
-    """The decimal point or comma of the numbers in the rows."""
-    cells = [cell.strip(UNITS) for row in rows for cell in row if "," in cell or "." in cell]
-    (commas, _), (points, between) = (_decimals(cells, mark, separator) for mark in ",.")
-    return "," if commas > points or (between and not points) else "."
+@dataclass(frozen=True)
+class Decimals:
+    """The decimal marks of the columns of a file, from its first rows.
 
-
-def _decimals(cells: list[str], mark: str, separator: str) -> tuple[int, bool]:
-    """(how many cells have this mark as a decimal one, whether it stands between thousands).
-
-    A mark before three figures may be either. It stands between thousands where a number has two of them, and a comma
-    does so where commas separate the cells.
+    marks : . or "," by the name of a column; "" where no number of the file tells. ambiguous : a cell of each column
+    whose points were taken for decimal ones, though they may as well stand between thousands.
     """
-    thousands = re.compile(rf"[-+]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+")
-    between = [cell for cell in cells if thousands.fullmatch(cell)]
-    is_between = any(cell.count(mark) > 1 for cell in between)
-    decimal = re.compile(rf"[-+]?\d+\{mark}\d+")
-    found = sum(decimal.fullmatch(cell) is not None for cell in cells)
-    if is_between or mark == separator:
-        found -= sum(cell.count(mark) == 1 for cell in between)
-    return found, is_between
+
+    marks: dict[str, str]
+    ambiguous: dict[str, str]
+
+
+def decimals_of(dialect: Dialect) -> Decimals:
+    """The decimal marks that the first rows tell.
+
+    A mark before three figures, as in 1.250, may be either. The other cells of the column decide, then those of the
+    other columns. Where none does, it is a decimal mark, but not a comma in a file whose separator is the comma.
+    """
+    found = {name: _marks(dialect.rows, place) for place, name in enumerate(dialect.names)}
+    whole = _clear(sum(found.values(), Counter()))
+    marks, ambiguous = {}, {}
+    for name, counts in found.items():
+        marks[name] = _clear(counts) or whole
+        if not marks[name] and counts:
+            marks[name] = "," if counts["?,"] > counts["?."] and dialect.separator != "," else "."
+            if counts["?."] and dialect.separator == ";":
+                ambiguous[name] = _first_with_points(dialect.rows, dialect.names.index(name))
+    return Decimals(marks, ambiguous)
+
+
+def _marks(rows: tuple[tuple[str, ...], ...], place: int) -> Counter[str]:
+    """How many cells of a column have a clear decimal mark, . or ",", and how many one that may be either, ?. or ?,."""
+    cells = Counter(row[place].strip() for row in rows if len(row) > place)
+    counts: Counter[str] = Counter()
+    for cell, times in cells.items():
+        marks = decimal_marks(cell)
+        if marks:
+            counts[marks if len(marks) == 1 else "?," if "," in cell else "?."] += times
+    return counts
+
+
+def _clear(counts: Counter[str]) -> str:
+    return "" if counts["."] == counts[","] else max(".,", key=counts.__getitem__)
+
+
+def _first_with_points(rows: tuple[tuple[str, ...], ...], place: int) -> str:
+    return next(row[place].strip() for row in rows if len(row) > place and "." in row[place])
 
 
 def _parsed(lines: list[str], separator: str, quote: str) -> list[list[str]]:

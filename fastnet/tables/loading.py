@@ -44,8 +44,8 @@ def load_table(
         are left out.
     test : another table with the same columns. test_split : or the rows to hold out, a number or a share, drawn from
         the seed by class. ignore : columns to leave out. categorical : columns whose numbers are names. numeric :
-        columns of numbers that stay, though they count the rows. max_categories : most inputs for the names of a
-        column; None chooses by the rows, see `fastnet.tables.columns`.
+        columns of numbers that stay, though they count the rows or have leading zeros. max_categories : most
+        inputs for the names of a column; None chooses by the rows, see `fastnet.tables.columns`.
     regression : whether the target holds values; None takes text and few different whole numbers for classes.
     max_bytes : as for `fastnet.load_data`.
 
@@ -92,7 +92,8 @@ class TableLoader:
         cells, self.known = target_cells(self.table, target)
         if not len(cells):
             raise data_error(self.table.name, f"expected values in the target column {target!r}, got none")
-        self.target = choose_target(target, cells, self.table.name, self.known, regression)
+        chosen = choose_target(target, cells, self.table.name, self.known, regression)
+        self.target = replace(chosen, decimal=self.table.marks.get(target, ""))
         self.y = self.target.encode(cells, self.table.name, self.known)
 
     @property

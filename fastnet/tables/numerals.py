@@ -11,6 +11,9 @@ _WRITTEN = re.compile(
     r"[ \u00a0]?(?P<after>[%$\u20ac\u00a3\u00a5]?)",
     re.ASCII,
 )
+_ONE_MARK = re.compile(r"[-+]?(\d+)([.,])(\d+)", re.ASCII)
+_BEFORE_THOUSANDS = re.compile(r"[1-9]\d{0,2}", re.ASCII)
+_ZERO_FIRST = re.compile(r"\D*0")
 _SWAPPED = str.maketrans(",.", ".,")
 
 
@@ -34,9 +37,28 @@ def number_and_unit(text: str) -> tuple[float, str]:
     return float(found["sign"] + digits), found["before"] or found["after"]
 
 
+def is_padded(text: str) -> bool:
+    """Whether a text is a whole number with leading zeros, as 06340, which is a code rather than a number."""
+    return len(text) > 1 and text[0] == "0" and text.isascii() and text.isdigit()
+
+
 def number_of(text: str) -> float:
     """The number that a text is, however it is written; NaN for any other text."""
     return number_and_unit(text)[0]
+
+
+def decimal_marks(text: str) -> str:
+    """The marks, of . and ",", that may be the decimal one of a number with such marks: "", ".", "," or ".,"."""
+    found = _ONE_MARK.fullmatch(text)
+    if found:  # the commonest case, and much faster than what follows
+        return ".," if _BEFORE_THOUSANDS.fullmatch(found[1]) and len(found[3]) == 3 else found[2]
+    if "." not in text and "," not in text:
+        return ""
+    marks = "".join(
+        mark for mark, own in ((".", text), (",", text.translate(_SWAPPED))) if not math.isnan(number_of(own))
+    )
+    # 0.125 is no 125: the first figure before thousands is not 0.
+    return max(".,", key=text.rfind) if len(marks) == 2 and _ZERO_FIRST.match(text) else marks
 
 
 def with_decimal_point(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastnet.data.budget import Budget
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import did_you_mean
 from fastnet.tables.cells import Piece, some
-from fastnet.tables.columns import DROPPED, Column, choose, date_error, warn_of_strangers
+from fastnet.tables.columns import DROPPED, NUMBER, Column, choose, date_error, warn_of_strangers
 from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
 from fastnet.tables.statistics import Statistics
 from fastnet.tables.targets import Target
@@ -22,8 +23,9 @@ class Preprocess:
     """What was learned about the columns of a table, and how they become inputs.
 
     ignore : columns to leave out. categorical : columns whose numbers are names, such as postal codes. numeric :
-    columns of numbers that stay, though they count the rows. max_categories : most inputs for the names of a column;
-    None chooses by the rows, see `fastnet.tables.columns`.
+    columns of numbers that stay, though they count the rows or have leading zeros, which makes them categories
+    otherwise. max_categories : most inputs for the names of a column; None chooses by the rows, see
+    `fastnet.tables.columns`.
 
     ``columns`` holds a Column for each column of the table, and ``target`` the Target, or None. Tables are what
     `fastnet.load_table` takes: a path, a data frame, a pyarrow table or a dict of arrays; or an array (n, d), whose
@@ -74,7 +76,9 @@ class Preprocess:
             for name, cells in piece.cells.items():
                 found[name].add(some(cells, chosen), numbers[chosen], table.name, categorical=name in categorical)
         self.columns = tuple(
-            self._choose(found[name], table.name) if name in found else _left_out(name)
+            replace(self._choose(found[name], table.name), decimal=table.marks.get(name, ""))
+            if name in found
+            else _left_out(name)
             for name in table.names
             if self.target is None or name != self.target.name
         )
@@ -115,7 +119,12 @@ class Preprocess:
     def settle(self, table: Table, further: Sequence[str] = ()) -> None:
         """Settle the columns that are used, and ``further`` ones; DataError if one is missing."""
         require_columns(table, self.used)
-        table.settle([*self.used, *further])
+        marks = {column.name: column.decimal for column in self.columns}
+        numeric = [column.name for column in self.columns if column.kind == NUMBER]
+        if self.target is not None:
+            marks[self.target.name] = self.target.decimal
+            numeric += [self.target.name] * self.target.holds_values
+        table.settle([*self.used, *further], marks, numeric)
         for name in self.used:
             self._require_usable(table, name)
 

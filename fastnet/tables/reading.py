@@ -12,9 +12,10 @@ learned take 50 MB more. pyarrow reads on one thread for that, which costs no ti
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import takewhile
+from itertools import islice, takewhile
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -24,10 +25,10 @@ from fastnet.data.budget import Budget
 from fastnet.data.extras import required
 from fastnet.data.formats import FORMATS
 from fastnet.data.source import Source, data_error, shown, told_as_data_errors
-from fastnet.errors import DataError
-from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, clean_words
-from fastnet.tables.csv_dialect import BOM, SAMPLE, dialect_of, require_different
-from fastnet.tables.numerals import plain_number, with_decimal_point
+from fastnet.errors import DataError, warn
+from fastnet.tables.cells import GAPS, PIECE_ROWS, Cells, Piece, Words, cell_error, clean_words
+from fastnet.tables.csv_dialect import BOM, SAMPLE, decimals_of, dialect_of, require_different
+from fastnet.tables.numerals import decimal_marks, is_padded, plain_number, with_decimal_point
 
 NUMBERS, WORDS, DATES = "numbers", "words", "dates"  # kinds of columns; any other kind cannot be used
 OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -41,16 +42,23 @@ class Table(Protocol):
     """A table that can be read several times.
 
     name : for messages. names : of the columns. After `settle`, kinds holds the kind of each column that was asked for,
-    and n_rows is known.
+    and n_rows is known, and so is the decimal mark, . or ",", of the columns of text in which numbers told it.
     """
 
     name: str
     names: tuple[str, ...]
     kinds: dict[str, str]
     n_rows: int
+    marks: dict[str, str]
 
-    def settle(self, columns: Sequence[str]) -> None:
-        """Find the kinds of some columns, those that will be read, and the number of rows."""
+    def settle(
+        self, columns: Sequence[str], marks: Mapping[str, str] | None = None, numeric: Collection[str] = ()
+    ) -> None:
+        """Find the kinds of some columns, those that will be read, and the number of rows.
+
+        marks : decimal marks that are known from another table; "" or none is found out. numeric : the columns of them
+        in which a number with the other mark is an error. Both are for tables whose cells are text, which is CSV.
+        """
 
     def pieces(self, columns: Sequence[str] | None = None) -> Iterator[Piece]:
         """The cells of these columns, or of all that were settled, in pieces of the rows."""
@@ -105,6 +113,7 @@ class ArrayTable:
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self.name, self.names = "the table", tuple(arrays)
         self.kinds: dict[str, str] = {}
+        self.marks: dict[str, str] = {}
         self._arrays = dict(arrays)
         self._cells: dict[str, Cells] = {}
         shapes = {array.shape for array in arrays.values()}
@@ -112,7 +121,9 @@ class ArrayTable:
             raise data_error(self.name, f"expected columns of one length, got shapes {sorted(shapes, key=str)}")
         self.n_rows = next(iter(shapes))[0] if shapes else 0
 
-    def settle(self, columns: Sequence[str]) -> None:
+    def settle(
+        self, columns: Sequence[str], marks: Mapping[str, str] | None = None, numeric: Collection[str] = ()
+    ) -> None:
         """Find the kinds of the columns."""
         for name in columns:
             array = self._arrays[name]
@@ -157,10 +168,13 @@ class ArrowTable:
         self.name, self.names = name, tuple(schema.names)
         require_different(self.names, name)
         self.kinds: dict[str, str] = {}
+        self.marks: dict[str, str] = {}
         self.n_rows = 0
         self._schema, self._batches = schema, batches
 
-    def settle(self, columns: Sequence[str]) -> None:
+    def settle(
+        self, columns: Sequence[str], marks: Mapping[str, str] | None = None, numeric: Collection[str] = ()
+    ) -> None:
         """Take the kinds from the types; count the rows by reading one column."""
         self.kinds = {name: kind_of(self._schema.field(name).type) for name in columns}
         with _told(self.name), _given_back():
@@ -243,20 +257,43 @@ class CsvTable:
         self.dialect = dialect_of(head, self.name)
         self.names = self.dialect.names
         self.kinds: dict[str, str] = {}
+        self.marks: dict[str, str] = {}
+        self._numeric: set[str] = set()
+        self._decimal = "."  # of the columns that pyarrow reads as numbers
         self.n_rows = 0
         self._kept: list[Piece] | None = None
 
-    def settle(self, columns: Sequence[str]) -> None:
+    def settle(
+        self, columns: Sequence[str], marks: Mapping[str, str] | None = None, numeric: Collection[str] = ()
+    ) -> None:
         """Read the file until every column has a type that all of its cells fit; small files stay in memory."""
+        self._choose_marks(columns, marks or {})
+        self._numeric = {name for name in numeric if marks and marks.get(name)}
         self.kinds, self._kept = {name: self._first_kind(name) for name in columns}, None
         while not self._fits():
             continue
 
+    def _choose_marks(self, columns: Sequence[str], known: Mapping[str, str]) -> None:
+        found = decimals_of(self.dialect)
+        self.marks = {name: known.get(name) or found.marks[name] for name in columns}
+        for name, cell in found.ambiguous.items():
+            if name in columns and not known.get(name):
+                warn(
+                    f"{self.name}: column {name!r}: {cell} is read as {plain_number(cell):g}; if its point stands "
+                    "between thousands, take such points out of the file"
+                )
+        common = Counter(mark for mark in self.marks.values() if mark).most_common(1)
+        self._decimal = common[0][0] if common else "."
+
     def _first_kind(self, name: str) -> str:
+        """Text where pyarrow cannot read numbers, or would lose leading zeros."""
+        if (self.marks[name] or self._decimal) != self._decimal:
+            return WORDS
         place = self.names.index(name)
-        point = str.maketrans({self.dialect.decimal: "."})
+        point = str.maketrans({self._decimal: "."})
         cells = {row[place].strip() for row in self.dialect.rows if len(row) > place} - GAPS
-        return WORDS if any(np.isnan(plain_number(cell.translate(point))) for cell in cells) else NUMBERS
+        text = any(np.isnan(plain_number(cell.translate(point))) or is_padded(cell) for cell in cells)
+        return WORDS if text else NUMBERS
 
     def _fits(self) -> bool:
         """Whether the types fit; the column that does not is text from then on."""
@@ -284,8 +321,9 @@ class CsvTable:
         try:
             with _told(self.name), Source(self.path, self.budget) as source, _given_back():
                 for batch in self._batches(source, columns):
-                    cells = {name: self._with_points(cells_of(batch.column(name))) for name in columns}
-                    self._require_text(cells, start)
+                    written = {name: cells_of(batch.column(name)) for name in columns}
+                    self._require_text(written, start)
+                    cells = {name: self._with_points(name, found, start) for name, found in written.items()}
                     yield Piece(start, len(batch), cells)
                     start += len(batch)
         except DataError as error:
@@ -300,24 +338,37 @@ class CsvTable:
             source.exactly(len(BOM), "CSV")
         text = arrow.dictionary(arrow.int32(), arrow.string())
         types = {name: arrow.float64() if self.kinds[name] == NUMBERS else text for name in columns}
-        # The first line is read here: what pyarrow makes of a header depends on the other options.
+        # The header is read here: what pyarrow makes of a header depends on the other options.
         conversion = {
             "column_types": types, "include_columns": columns, "null_values": sorted(GAPS), "strings_can_be_null": True,
-            "decimal_point": self.dialect.decimal,
+            "decimal_point": self._decimal,
         } | changed  # fmt: skip
         reader = csv.open_csv(
             source.stream,
-            csv.ReadOptions(block_size=BLOCK, column_names=list(self.names), skip_rows=1),
+            csv.ReadOptions(block_size=BLOCK, column_names=list(self.names), skip_rows=self.dialect.header + 1),
             csv.ParseOptions(delimiter=self.dialect.separator, quote_char=self.dialect.quote, newlines_in_values=True),
             csv.ConvertOptions(**conversion),
         )
         yield from reader
 
-    def _with_points(self, cells: Cells) -> Cells:
+    def _with_points(self, column: str, cells: Cells, start: int) -> Cells:
         """The cells, whose text has numbers with decimal points."""
-        if self.dialect.decimal == "." or not isinstance(cells, Words):
+        if not isinstance(cells, Words):
             return cells
-        return Words(cells.codes, tuple(map(with_decimal_point, cells.names)))
+        mark = self.marks[column] or self._decimal
+        if column in self._numeric:
+            self._require_mark(column, cells, mark, start)
+        return cells if mark == "." else Words(cells.codes, tuple(map(with_decimal_point, cells.names)))
+
+    def _require_mark(self, column: str, cells: Words, mark: str, start: int) -> None:
+        """Raise DataError for numbers that can be read with the other decimal mark alone."""
+        for code, name in enumerate(cells.names):
+            if decimal_marks(name) not in ("", mark, ".,"):
+                row = start + int((cells.codes == code).argmax())
+                kind = "point" if mark == "." else "comma"
+                raise cell_error(
+                    self.name, column, row, f"expected a decimal {kind}, as in the rows trained on, got {name!r}"
+                )
 
     def _require_text(self, cells: dict[str, Cells], start: int) -> None:
         """Raise DataError for zero bytes, which damaged files have."""
@@ -369,7 +420,8 @@ class CsvTable:
             # A longer line is itself the bad row, and may be as long as the file.
             lines = iter(lambda: source.stream.readline(BLOCK), b"")
             short = takewhile(lambda line: len(line) < BLOCK, lines)
-            texts = (line.decode("utf-8", "replace").replace("\0", "") for line in short)
+            below = islice(short, self.dialect.header, None)
+            texts = (line.decode("utf-8", "replace").replace("\0", "") for line in below)
             reader = csv.reader(texts, delimiter=self.dialect.separator, quotechar=self.dialect.quote)
             rows = -1  # the header comes first
             with suppress(csv.Error):  # of a cell without an end

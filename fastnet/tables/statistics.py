@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastnet.tables.cells import Cells, Words, as_numbers, as_words, first_other_unit, require_finite, units
+from fastnet.tables.numerals import is_padded
 
 MOST_NAMES = 1 << 16  # different names that are counted; of a column with more, the later ones are not told apart
 
@@ -16,7 +17,8 @@ class Statistics:
 
     n : rows. gaps : rows without a value. texts : rows with text that is no number. first_text : (row, text) of the
     first of them. unit : of the first number that came as text. other_unit : (row, text) of a number with another one.
-    counts : rows by name, for cells that came as text. mean, m2 : of the numbers, float64, m2 the sum of squared
+    counts : rows by name, for cells that came as text. padded : whether one of them is a whole number with leading
+    zeros; whole : whether all are of figures alone. mean, m2 : of the numbers, float64, m2 the sum of squared
     deviations. is_counter : whether every number is its row's number plus the same whole number.
     """
 
@@ -28,6 +30,8 @@ class Statistics:
     unit: str | None = None
     other_unit: tuple[int, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    padded: bool = False
+    whole: bool = True
     numbers: int = 0
     mean: float = 0.0
     m2: float = 0.0
@@ -41,20 +45,26 @@ class Statistics:
         return math.sqrt(self.m2 / self.numbers) if self.numbers else 0.0
 
     @property
+    def is_padded(self) -> bool:
+        """Whether the cells are codes: whole numbers, of which one or more have leading zeros."""
+        return self.padded and self.whole
+
+    @property
     def is_counter(self) -> bool:
         """Whether the numbers count the rows."""
         return self.numbers == self.n > 2 and self.lead[0] == self.lead[1]
 
     def add(self, cells: Cells, rows: np.ndarray, table: str, *, categorical: bool) -> None:
         """Add the cells of a piece, whose rows have the numbers ``rows``, int64 (n,), from 0."""
-        words = as_words(cells) if categorical else cells
         self.n += len(rows)
-        if isinstance(words, Words):
+        if categorical or isinstance(cells, Words):
+            words = as_words(cells)  # names as they are when the column is encoded
             self._count(words)
         if categorical:
-            self.gaps += int(np.count_nonzero(words.codes < 0))  # type: ignore[union-attr]
+            self.gaps += int(np.count_nonzero(words.codes < 0))
             return
         if isinstance(cells, Words):
+            self._look_for_codes(cells)
             self._compare_units(cells, rows)
         values, text = as_numbers(cells)
         if text.any() and self.first_text is None:
@@ -73,6 +83,11 @@ class Statistics:
         for name, count in zip(words.names, times.tolist(), strict=True):
             if count and (name in self.counts or len(self.counts) < MOST_NAMES):
                 self.counts[name] = self.counts.get(name, 0) + count
+
+    def _look_for_codes(self, words: Words) -> None:
+        present = [words.names[code] for code in np.unique(words.codes[words.codes >= 0])]
+        self.padded = self.padded or any(map(is_padded, present))
+        self.whole = self.whole and all(map(str.isdigit, present))
 
     def _compare_units(self, words: Words, rows: np.ndarray) -> None:
         if self.unit is None:

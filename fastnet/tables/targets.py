@@ -34,13 +34,15 @@ class Target:
     """The target column.
 
     names : of the classes, as they stand in the table; none for values. mean, scale : of values, in the units of the
-    table; a network learns (y - mean) / scale. 0 and 1 if it gives values in those units itself.
+    table; a network learns (y - mean) / scale. 0 and 1 if it gives values in those units itself. decimal : as for a
+    Column.
     """
 
     name: str
     names: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    decimal: str = ""
 
     @classmethod
     def from_description(cls, about: Mapping[str, Any]) -> "Target":
