@@ -1,13 +1,12 @@
 """An error in one process ends the job: the others would wait for it for ever."""
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -38,7 +37,10 @@ class Ends:
             self.abort(error)
 
     def watch(self) -> None:
-        """End the job on errors that nobody catches, wherever they come from. Rank 0 tells what all meet."""
+        """End the job on SIGTERM that nobody handles and errors that nobody catches. Rank 0 tells what all meet."""
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self.terminated)
         before = sys.excepthook
 
         def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -49,19 +51,6 @@ class Ends:
                 self.end(describe(error), code_of(error))
 
         sys.excepthook = uncaught
-
-    @contextlib.contextmanager
-    def told_of_sigterm(self) -> Iterator[None]:
-        """A block in which SIGTERM, where nobody handles it, ends the job with a line of which process got it."""
-        is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            yield
-            return
-        signal.signal(signal.SIGTERM, self.terminated)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def terminated(self, number: int, frame: FrameType | None) -> None:
         """Handle SIGTERM where there is nothing to keep."""

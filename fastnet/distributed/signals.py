@@ -29,8 +29,7 @@ class SharedShield(Shield):
     def _chosen(self, before: dict[int, Any]) -> dict[int, Any]:
         """SIGTERM, which schedulers send before they kill, leaves a checkpoint behind in any program."""
         chosen = super()._chosen(before)
-        handler = before.get(signal.SIGTERM)
-        if handler is signal.SIG_DFL or getattr(handler, "__func__", None) is Ends.terminated:
+        if getattr(before.get(signal.SIGTERM), "__func__", None) is Ends.terminated:
             chosen[signal.SIGTERM] = _terminate
         return chosen
 

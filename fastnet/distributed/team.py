@@ -70,7 +70,7 @@ class MPITeam(Team):
             return
         self._depth, self._leaves = 1, False
         try:
-            with self._pulse.expected(self._silence), self._ends.told_of_sigterm():
+            with self._pulse.expected(self._silence):
                 try:
                     yield
                 except BaseException as error:
