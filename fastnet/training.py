@@ -140,7 +140,9 @@ def resume(
             prepare(checkpoint.folder)
         more = whole("more_epochs", more_epochs) if more_epochs else 0
         values, arrays = team.same(read_newest(folder) if team.rank == 0 else ({}, {}))
-        team = _as_before(team, values.get("sync_every", 1))
+        with describing(folder):
+            sync_every = whole("sync_every", values.get("sync_every", 1))
+        team = _as_before(team, sync_every)
         with describing(folder):
             net, settings = network_of(values, arrays), decoded(values["settings"])
             settings = {name: settings[name] for name in SETTINGS}

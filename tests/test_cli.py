@@ -288,8 +288,19 @@ def test_json_of_a_run(train, folder, tmp_path):
     path = tmp_path / "run.json"
     assert train("--json", str(path), "--evaluate-train", "--hidden", "5,4", "--l2", "0.01", "--quiet") == 0
     content = json.loads(path.read_text())
-    found = {"config", "epochs", "test", "rows", "diverged", "threads", "threading_layer", "versions", "data"}
-    found |= {"stopped", "best_epoch", "saved", "machine"}
+    found = {
+        "config",
+        "epochs",
+        "test",
+        "rows",
+        "diverged",
+        "threads",
+        "threading_layer",
+        "versions",
+        "data",
+        "processes",
+    }
+    found |= {"stopped", "best_epoch", "saved", "machine", "processes"}
     assert set(content) == found
     assert content["rows"]["validation"] == 0
     assert content["rows"]["train"] > 0 < content["rows"]["test"]

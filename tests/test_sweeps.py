@@ -20,17 +20,18 @@ BACKENDS = {"loky": WORKERS, "dask": WORKERS, "threading": 1}  # processes
 
 
 class Sweep:
-    """What a search on one of joblib's backends found, and what its processes logged, from no kept kernels on."""
+    """What a search on one of joblib's backends found, and what its processes logged; several begin without kernels."""
 
     def __init__(self, backend: str, folder: Path):
         self.log = folder / "log"
         self.log.touch()
         env = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")} | {
-            "NUMBA_CACHE_DIR": str(folder / "kernels"),
             "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
             "SWEEP_LOG": str(self.log),
             "SWEEP_PROCESSES": str(BACKENDS[backend]),
         }
+        if backend != "threading":
+            env["NUMBA_CACHE_DIR"] = str(folder / "kernels")
         command = [sys.executable, "-c", "import sweeping; sweeping.main()", backend, str(WORKERS)]
         done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
@@ -42,25 +43,23 @@ class Sweep:
         return [(int(process), " ".join(rest)) for process, word, *rest in lines if word == kind]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(backend, marks=pytest.mark.slow) for backend in BACKENDS])
-def backend(request):
-    if request.param == "dask":
+# One test for each, since pytest-xdist would search again in every process that has a part of the tests.
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_sweep_finds_what_it_finds_in_turn(backend, tmp_path):
+    if backend == "dask":
         pytest.importorskip("distributed")
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def sweep(backend, tmp_path_factory):
-    return Sweep(backend, tmp_path_factory.mktemp(backend))
-
-
-def test_a_sweep_finds_what_it_finds_in_turn(sweep):
+    sweep = Sweep(backend, tmp_path)
     assert sweep.found["parallel"] == sweep.found["sequential"]
     assert len(set(sweep.found["parallel"]["mean_test_score"])) > 1
     assert "Warning" not in sweep.stderr
+    check_that_a_fold_that_fails_tells_as_in_turn(sweep)
+    if backend != "threading":
+        check_that_each_kernel_is_compiled_once_in_all(sweep)
+    check_that_workers_share_the_cores(sweep, backend)
 
 
-def test_a_fold_that_fails_tells_as_in_turn(sweep):
+def check_that_a_fold_that_fails_tells_as_in_turn(sweep):
     assert sweep.found["failed"] == sweep.found["failed_sequential"]
     scores, *warnings, error = sweep.found["failed"]
     assert scores.endswith("nan]")
@@ -68,15 +67,15 @@ def test_a_fold_that_fails_tells_as_in_turn(sweep):
     assert error.startswith("InvalidParameterError: The 'alpha' parameter")
 
 
-def test_each_kernel_is_compiled_once_in_all(sweep, backend):
+def check_that_each_kernel_is_compiled_once_in_all(sweep):
     compiled = Counter(kernel for _, kernel in sweep.of("compiles"))
     assert {"library", "train_steps", "predict_rows"} <= {kernel.split()[0] for kernel in compiled}
     assert set(compiled.values()) == {1}, compiled
     workers = {process for process, _ in sweep.of("fits")} - {sweep.found["process"]}
-    assert len(workers) == (0 if backend == "threading" else WORKERS)
+    assert len(workers) == WORKERS
 
 
-def test_workers_share_the_cores(sweep, backend):
+def check_that_workers_share_the_cores(sweep, backend):
     """Of threads, one at a time is in a kernel that runs on all cores; the others are on one core each."""
     most = {process: int(n) for process, n in sweep.of("threads")}
     own = most.pop(sweep.found["process"])
