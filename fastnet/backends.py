@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from fastnet.driver.team import ALONE, Team
+from fastnet.functions import LOSSES
 from fastnet.metrics import RegressionScore
-from fastnet.network import Evaluation, Network, RegressionEvaluation
+from fastnet.network import Evaluation, Network, RegressionEvaluation, check_pair
 
 
 class Backend:
@@ -81,3 +82,13 @@ class Backend:
         return self.module.Evaluator(
             net.sizes, net.activations, net.dtype, X, loss=self.loss, threads=self.wanted, scale=net.input_scale
         )
+
+
+def evaluate(
+    net: Network, X: Any, y: Any, loss: str | None = None, team: Team = ALONE
+) -> Evaluation | RegressionEvaluation:
+    """See Network.evaluate; over the rows of all processes of a team, of which X and y are those of this one."""
+    name = check_pair(net, loss)
+    X = net.check_inputs(X)
+    y = net.check_targets(y, len(X), name)
+    return Backend("numba", net, LOSSES[name], team=team).evaluator(X, y)()

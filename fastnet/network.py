@@ -303,12 +303,9 @@ class Network:
 
         ``loss`` follows the output layer if it is None.
         """
-        from fastnet.backends import Backend
+        from fastnet.backends import evaluate
 
-        name = check_pair(self, loss)
-        X = self.check_inputs(X)
-        y = self.check_targets(y, len(X), name)
-        return Backend("numba", self, f.LOSSES[name]).evaluator(X, y)()
+        return evaluate(self, X, y, loss)
 
     def summary(self) -> str:
         """A table of the layers: shapes, activations, parameters, bytes and FLOPs. Nothing is printed."""

@@ -265,15 +265,24 @@ def test_shards_are_one_set_or_parts_of_it(tmp_path):
         assert (np.concatenate([piece.y for piece in theirs]) == mine.y).all()
 
 
-def test_shards_that_do_not_fit_together(tmp_path):
+def test_shards_that_do_not_fit_together(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.zeros((2, 3), np.float32))
     np.save(tmp_path / "b.npy", np.zeros((2, 4), np.float32))
-    with pytest.raises(DataError, match=r"b\.npy: expected the same columns as in .*a\.npy, 3, got 4"):
+    with pytest.raises(DataError, match=r"b\.npy: expected 3 columns, as in .*a\.npy, got 4 columns"):
         fastnet.load_data(str(tmp_path / "?.npy"))
     with pytest.raises(DataError, match=r"\*\.csv: no file matches"):
         fastnet.load_data(str(tmp_path / "*.csv"))
     from fastnet.data.budget import Budget
 
+    with pytest.raises(ValueError, match=r"part must be \(k, n\) with k from 0 to below n, got \(2, 2\)"):
+        fastnet.load_data(str(tmp_path / "?.npy"), part=(2, 2))
+    with pytest.raises(ValueError, match="part is for a pattern of files"):
+        fastnet.load_data("glyphs", part=(0, 2))
+    np.save(tmp_path / "b.npy", np.zeros((4, 3), np.float32))
+    unlabelled, _ = fastnet.load_data(str(tmp_path / "?.npy"))
+    assert (unlabelled.X.shape, unlabelled.y) == ((6, 3), None)
+    assert main(["train", "--data", str(tmp_path / "?.npy")]) == 2
+    assert "they may lie beside each file, as y_0.npy beside X_0.npy" in capsys.readouterr().err
     with pytest.raises(DataError, match="expected a file for each of 3 processes, got 2"):
         load_shards(str(tmp_path / "?.npy"), Budget(None), (0, 3))
 

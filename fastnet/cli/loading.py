@@ -48,8 +48,10 @@ def load_training(source: str | None, max_bytes: int | None, team: "Team") -> "t
     from fastnet.data import DataUnavailable, load_data
 
     if source is not None:
-        data, test = load_data(source, max_bytes=max_bytes, part=(team.rank, team.size))
-        return with_all_classes(data, team) if team.shares_rows else data, test
+        if not team.shares_rows:
+            return load_data(source, max_bytes=max_bytes)
+        data, _ = load_data(source, max_bytes=max_bytes, part=(team.rank, team.size))
+        return with_all_classes(data, team), None
     try:
         return load_data("mnist")
     except DataUnavailable as error:
@@ -120,7 +122,8 @@ def load_model(path: str) -> "Network":
 def require_labels(dataset: "Dataset") -> None:
     """Raise UsageError if the data set has no labels and no values."""
     if dataset.y is None:
-        raise UsageError(f"{dataset.name} has no labels, which training and evaluation need")
+        beside = "; they may lie beside each file, as y_0.npy beside X_0.npy" if dataset.files else ""
+        raise UsageError(f"{dataset.name} has no labels, which training and evaluation need{beside}")
 
 
 def describe(train: "Dataset", test: "Dataset | None", n: int | None = None) -> str:
@@ -152,20 +155,6 @@ def figures(result: "Evaluation | RegressionEvaluation") -> str:
     return f"loss {result.loss:.4g}  {r2}  RMSE {result.rmse:.4g}"
 
 
-def evaluation(
-    network: "Network", dataset: "Dataset", team: "Team", loss: str | None = None
-) -> "Evaluation | RegressionEvaluation":
-    """How good a network is on the rows of all processes, of which the set has those of this one."""
-    from fastnet.backends import Backend
-    from fastnet.functions import LOSSES
-    from fastnet.network import check_pair
-
-    name = check_pair(network, loss)
-    X = network.check_inputs(dataset.X)
-    y = network.check_targets(dataset.y, len(X), name)
-    return Backend("numba", network, LOSSES[name], None, team).evaluator(X, y)()
-
-
 def print_report(network: "Network", dataset: "Dataset", kind: str, team: "Team") -> None:
     """Print how good a network is on a Dataset, whose rows are of that kind: R2 and RMSE, or a report by class.
 
@@ -173,12 +162,13 @@ def print_report(network: "Network", dataset: "Dataset", kind: str, team: "Team"
     """
     import numpy as np
 
+    from fastnet.backends import evaluate
     from fastnet.metrics import classification_report, match_count
     from fastnet.network import RegressionEvaluation
 
     n = sum(team.gather(len(dataset)))
     if network.is_regression:
-        found = evaluation(network, dataset, team)
+        found = evaluate(network, dataset.X, dataset.y, team=team)
         assert isinstance(found, RegressionEvaluation)
         other = "a smaller --lr" if network.preprocess is not None else "standardise y"
         hint = f"\nR2 below 0 is worse than the mean of y: try more --epochs, or {other}" if found.r2 < 0 else ""

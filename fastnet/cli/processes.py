@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fastnet import terminal
+from fastnet.cli.parser import whole
 from fastnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     distributed_help = "train with all processes that mpiexec started: mpiexec -n 4 fastnet train --distributed"
     group.add_argument(OPTION, action="store_true", help=distributed_help)
     sync_help = "local SGD, another algorithm: K steps of each process's own, then the mean of their weights"
-    group.add_argument("--sync-every", type=int, metavar="K", help=sync_help)
+    group.add_argument("--sync-every", type=whole(1), metavar="K", help=sync_help)
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
@@ -82,8 +83,6 @@ def team_of(args: argparse.Namespace) -> "Team":
         return ALONE
     from fastnet.distributed import mpi
 
-    if args.sync_every is not None and args.sync_every < 1:
-        raise UsageError(f"--sync-every: expected a whole number from 1 on, got {args.sync_every}")
     team = mpi(sync_every=args.sync_every or 1)
     silence(team.rank)
     return team

@@ -65,6 +65,8 @@ def write(
     team : processes that have some of the held-out rows each; the options of all but the first ask for nothing.
     processes : how many trained.
     """
+    from fastnet.backends import evaluate
+
     complete = True
     if args.save:
         complete &= files.written("--save", args.save, network.save)
@@ -73,7 +75,7 @@ def write(
         held_out = rows.held_out if rows.kind == "validation" else None
         about = content(args, data, history, test)
         if held_out is not None:
-            about["validation"] = dataclasses.asdict(loading.evaluation(network, held_out, team, args.loss))
+            about["validation"] = dataclasses.asdict(evaluate(network, held_out.X, held_out.y, args.loss, team))
         about["saved"], about["processes"] = args.save, processes
         if data.preprocess is not None:
             from fastnet.tables.loading import column_facts

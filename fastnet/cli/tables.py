@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fastnet import settings, terminal
+from fastnet.cli import loading
 from fastnet.cli.parser import rows_or_fraction, whole
 from fastnet.cli.rows import Rows, choose_share, named
 from fastnet.errors import UsageError
@@ -50,7 +51,7 @@ def check_options(args: argparse.Namespace) -> None:
     if args.target is None and given:
         option = given[0].replace("_", "-")
         raise UsageError(f"--{option} is for tables: name the column to learn by --target COLUMN")
-    if args.target is not None and args.data in known_names() and not os.path.exists(args.data):
+    if args.target is not None and args.data and loading.may_download(args.data) and not os.path.exists(args.data):
         raise UsageError(
             f"{args.data} is no table: leave --target out, or name a CSV, Parquet or Feather file by --data"
         )
@@ -60,13 +61,6 @@ def check_options(args: argparse.Namespace) -> None:
         raise UsageError("--test and --test-split both name test rows; choose one of them")
     if args.target is not None and getattr(args, "augment", None):
         raise UsageError("--augment changes images, and --target reads a table")
-
-
-def known_names() -> tuple[str, ...]:
-    """The names that --data takes besides paths."""
-    from fastnet.data.known import KNOWN
-
-    return tuple(KNOWN)
 
 
 def load(args: argparse.Namespace) -> "tuple[Dataset, Dataset | None, Rows]":

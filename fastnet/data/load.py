@@ -39,13 +39,15 @@ def load_data(
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(f"data must be a name or a path, got {type(name_or_path).__name__}")
-    budget = Budget(max_bytes)
+    pattern, budget = is_pattern(os.fspath(name_or_path)), Budget(max_bytes)
+    if part != (0, 1) and not pattern:
+        raise ValueError(f"part is for a pattern of files, got {part} for {os.fspath(name_or_path)!r}")
     if name_or_path == "glyphs":
         return load_glyphs()
     with told_as_data_errors(name_or_path):
         if isinstance(name_or_path, str) and name_or_path in KNOWN:
             return _load_known(KNOWN[name_or_path], budget)
-        if is_pattern(os.fspath(name_or_path)):
+        if pattern:
             return load_shards(os.fspath(name_or_path), budget, part), None
         path = Path(name_or_path)
         if not path.exists():

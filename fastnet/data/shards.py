@@ -31,9 +31,6 @@ def load_shards(pattern: str, budget: Budget, part: tuple[int, int] = (0, 1)) ->
     sets = [_load(path, budget) for path in files[first:stop]]
     for path, dataset in zip(files[first:], sets, strict=False):
         _check_alike(path, dataset, sets[0])
-    if sets[0].y is None:
-        names = "X_0.npy with y_0.npy, images.npy with labels.npy"
-        raise data_error(files[first], f"expected labels in each of many files, or beside it as in {names}")
     if any(dataset.holds_values for dataset in sets):
         sets = [as_values(dataset) for dataset in sets]
     if len(sets) > 1:
@@ -55,6 +52,8 @@ def _files(pattern: str) -> list[Path]:
 
 def _bounds(sizes: list[int], pattern: str, k: int, n: int) -> tuple[int, int]:
     """The first file of the k-th of n parts, and the one after its last. Every part has a file."""
+    if not 0 <= k < n:
+        raise ValueError(f"part must be (k, n) with k from 0 to below n, got {(k, n)}")
     if len(sizes) < n:
         raise DataError(f"{pattern}: expected a file for each of {n} processes, got {len(sizes)}: start fewer")
     ends = np.cumsum(sizes)
@@ -75,14 +74,19 @@ def _load(path: Path, budget: Budget) -> Dataset:
 
 def _check_alike(path: Path, dataset: Dataset, first: Dataset) -> None:
     """Raise DataError where a set could not be rows of the same table as the first."""
-    for what, got, expected in (
-        ("columns", dataset.X.shape[1], first.X.shape[1]),
-        ("pixels (uint8)", dataset.X.dtype == np.uint8, first.X.dtype == np.uint8),
-        ("labels", dataset.y is not None, first.y is not None),
-        ("names of classes", dataset.class_names, first.class_names),
-    ):
+    for got, expected in zip(_features(dataset), _features(first), strict=True):
         if got != expected:
-            raise data_error(path, f"expected the same {what} as in {first.name}, {expected}, got {got}")
+            raise data_error(path, f"expected {expected}, as in {first.name}, got {got}")
+
+
+def _features(dataset: Dataset) -> tuple[str, ...]:
+    """What all files of a set have in common."""
+    return (
+        f"{dataset.X.shape[1]} columns",
+        "pixels (uint8)" if dataset.X.dtype == np.uint8 else "floats",
+        "no labels" if dataset.y is None else "labels",
+        f"classes of the names {', '.join(dataset.class_names)}" if dataset.class_names else "classes without names",
+    )
 
 
 def _joined(sets: list[Dataset]) -> Dataset:

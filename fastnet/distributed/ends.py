@@ -1,12 +1,13 @@
 """An error in one process ends the job: the others would wait for it for ever."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -22,19 +23,25 @@ PLAIN = (UsageError, ValueError, TypeError, OSError, MemoryError, ImportError, A
 class Ends:
     """How a process leaves a block that all were to leave together. names : of the processes, by rank.
 
-    is_guarded : a block around this one sees to it.
+    is_guarded : the process is in such a block. agreed : it is known that all processes raise.
     """
 
     def __init__(self, MPI: Any, names: Sequence[str]):
-        self.comm, self.names, self.is_guarded = MPI.COMM_WORLD.Dup(), names, False
+        self.comm, self.names = MPI.COMM_WORLD.Dup(), names
+        self.is_guarded, self.agreed = False, False
 
-    def leave(self, error: BaseException, agreed: bool) -> None:
-        """Return if all processes fail; otherwise tell of the error and end the whole job.
-
-        agreed : it is known that they do, so there is no hurry.
-        """
-        if not self.all_fail(None if agreed else WAIT):
-            self.abort(error)
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """A block whose errors pass on where all processes fail; one that this process alone meets ends the job."""
+        self.is_guarded, self.agreed = True, False
+        try:
+            yield
+        except BaseException as error:
+            if not self.all_fail(None if self.agreed else WAIT):
+                self.abort(error)
+            raise
+        finally:
+            self.is_guarded = False
 
     def watch(self) -> None:
         """End the job on SIGTERM that nobody handles and errors that nobody catches. Rank 0 tells what all meet."""

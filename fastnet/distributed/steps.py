@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from mpi4py import MPI
 
 from fastnet.driver.batches import Batches
 from fastnet.driver.team import Share
@@ -51,7 +53,7 @@ class JointSteps(ABC):
         places = np.flatnonzero((order >= own.start) & (order < own.stop))
         rows, numbers = order[places] - own.start, self.rows_seen + places
         ends = np.searchsorted(places, np.arange(1, steps + 1) * size)
-        for step, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
+        for step, (start, stop) in enumerate(pairwise([0, *ends])):
             yield rows[start:stop], numbers[start:stop], min(size, len(order) - step * size)
         self.rows_seen += min(len(order), steps * size)
 
@@ -75,7 +77,7 @@ class SummedSteps(JointSteps):
             gradient[:] = 0
         notes = gradient[-NOTES:]
         notes[LOSS], notes[ROWS] = loss, len(rows)
-        self.comm.Allreduce(_in_place(), gradient)
+        self.comm.Allreduce(MPI.IN_PLACE, gradient)
         if size < EXACT and notes[ROWS] != size:
             raise RuntimeError(f"the processes have {notes[ROWS]:.0f} rows of a batch of {size}: their order differs")
         return float(notes[LOSS])
@@ -102,7 +104,7 @@ class AveragedSteps(JointSteps):
                 sums[step] = self._step(rows, numbers, coefficients[step : step + 1], weight)
             if (step + 1) % self.every == 0 or step + 1 == len(coefficients):
                 self._average()
-        self.comm.Allreduce(_in_place(), sums)
+        self.comm.Allreduce(MPI.IN_PLACE, sums)
         return sums[:, :2] / sums[:, 2:]
 
     def _step(
@@ -121,11 +123,5 @@ class AveragedSteps(JointSteps):
         self.stepper.store()
         for vector in (self.stepper.params, *self.stepper.moments):
             vector *= share
-            self.comm.Allreduce(_in_place(), vector)
+            self.comm.Allreduce(MPI.IN_PLACE, vector)
         self.stepper.load()
-
-
-def _in_place() -> Any:
-    from mpi4py import MPI
-
-    return MPI.IN_PLACE

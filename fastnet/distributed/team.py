@@ -5,7 +5,6 @@ import copy
 import os
 import platform
 import socket
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -34,7 +33,6 @@ class MPITeam(Team):
         self.shares_rows, self.sync_every, self._silence = shards, sync_every, silence
         MPI, (self.comm, self.names, self._pulse, self._ends) = _load(), _lines()
         self.rank, self.size = self.comm.rank, self.comm.size
-        self._depth, self._leaves = 0, False
         self._share_cores(MPI)
         self.check_same("arguments of mpi", {"shards": shards, "sync_every": sync_every})
         self.check_same("fastnet", fastnet.__version__)
@@ -44,15 +42,12 @@ class MPITeam(Team):
 
     def _share_cores(self, MPI: Any) -> None:
         """Give each process its part of the cores of its machine."""
-        here = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
-        cores = set().union(*here.allgather(_cores()))
-        self.threads = max(1, len(cores) // here.size)
-        here.Free()
-        if "numba" not in sys.modules:
-            os.environ.setdefault("NUMBA_NUM_THREADS", str(self.threads))
         from fastnet.engine.threads import take_at_most
 
-        take_at_most(self.threads)
+        here = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        cores = set().union(*here.allgather(_cores()))
+        take_at_most(max(1, len(cores) // here.size))
+        here.Free()
 
     def _check_vectors(self) -> None:
         from fastnet.kernels.compile.target import VECTOR_BYTES
@@ -65,20 +60,12 @@ class MPITeam(Team):
 
         A process that does not answer for ``silence`` seconds ends it as well.
         """
-        if self._depth or self._ends.is_guarded:
+        if self._ends.is_guarded:
             yield
             return
-        self._depth, self._leaves = 1, False
-        try:
-            with self._pulse.expected(self._silence):
-                try:
-                    yield
-                except BaseException as error:
-                    self._ends.leave(error, agreed=self._leaves)
-                    raise
-                wait(self.comm)
-        finally:
-            self._depth = 0
+        with self._pulse.expected(self._silence), self._ends.guarded():
+            yield
+            wait(self.comm)
 
     @contextlib.contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -143,7 +130,7 @@ class MPITeam(Team):
 
     def all_leave(self) -> None:
         """Note that all processes raise now: none of them is alone in it."""
-        self._leaves = True
+        self._ends.agreed = True
 
     def __repr__(self) -> str:
         return f"MPITeam(rank {self.rank} of {self.size})"
@@ -185,20 +172,13 @@ def jointly(run: Callable[[], int], said: Callable[[], str]) -> int:
     Where one fails alone, it ends the others; ``said`` gives what it said of that.
     """
     comm, _, pulse, ends = _lines()
-    ends.is_guarded = True
-    try:
-        with pulse.expected(SILENCE):
-            code = run()
-            if code in DONE:
-                wait(comm)
-            elif not ends.all_fail(ENDING if code in SIGNALLED else WAIT):
-                ends.end(said(), code)
-            return code
-    except BaseException as error:
-        ends.leave(error, agreed=False)
-        raise
-    finally:
-        ends.is_guarded = False
+    with pulse.expected(SILENCE), ends.guarded():
+        code = run()
+        if code in DONE:
+            wait(comm)
+        elif not ends.all_fail(ENDING if code in SIGNALLED else WAIT):
+            ends.end(said(), code)
+        return code
 
 
 def wait(comm: Any) -> None:

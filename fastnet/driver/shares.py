@@ -17,7 +17,7 @@ def own_rows(team: Team, X: Any, y: Any, name: str = "X") -> tuple[Any, Any, Sha
     if team.size == 1:
         return X, y, team.share(len(X))
     if team.shares_rows:
-        kinds = {"f" if np.asarray(rows).dtype.kind == "f" else "i" for rows in (X,) if len(rows)}
+        kinds = {np.asarray(X).dtype.kind == "f"} if len(X) else set()
         if len(set().union(*team.gather(kinds))) > 1:
             raise ValueError(f"{name} must be integers in all processes or floats in all, got both")
         return X, y, team.share(len(X))
