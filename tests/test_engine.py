@@ -114,6 +114,19 @@ def test_zero_skipping_changes_nothing_but_rounding(kind, dtype, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=limit, atol=limit)
 
 
+@pytest.mark.parametrize("kind", ["few pixels", "few floats"])
+@pytest.mark.parametrize("rule", [SGD, MOMENTUM, ADAM])
+def test_a_gradient_summed_by_samples_has_the_bits_of_one_summed_by_inputs(kind, rule, monkeypatch):
+    p = pieces(BASE.but(kind=kind, sizes=(130, 40, 10), n=60, batch_size=9, rule=rule, l2=0.01))
+    by_samples = p.run(engine, np.nan)
+    assert p.stepper(engine).strategy.by_samples
+    monkeypatch.setattr(strategy, "SAMPLED_VECTORS", 0)
+    by_inputs = p.run(engine, np.nan)
+    assert not p.stepper(engine).strategy.by_samples
+    for a, b in zip(by_samples, by_inputs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_the_way_through_the_first_layer_follows_the_data():
     rng = np.random.default_rng(138)
     ways = {}

@@ -515,3 +515,17 @@ def test_update(rng, dtype, rule, l2, decay):
     moved = [bool((a != b).any()) for a, b in zip((W, first, second), before, strict=True)]
     assert moved == [True, rule != SGD, rule == ADAM]
     np.testing.assert_allclose(squares.sum() - lanes, np.sum(before[0][block].astype(float) ** 2), rtol=100 * tolerance)
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-3])
+def test_adam_divides_by_roots_of_every_size(rng, dtype, eps):
+    lanes, c = lanes_of(dtype.itemsize), np.zeros(N_ROW, dtype)
+    c[[BETA1, BETA2, EPS, ADAM_LR]] = 1, 1, eps, 1
+    extremes = [0, np.finfo(dtype).tiny, np.finfo(dtype).max, np.inf]
+    second = 10.0 ** rng.uniform(-35, 35, size=(4, 2 * lanes))
+    second[:, 0] = extremes
+    second = second.astype(dtype)
+    W, g, first, squares = np.zeros_like(second), np.zeros_like(second), np.ones_like(second), np.zeros(lanes, dtype)
+    run_update(W, first, second, squares, g, c, 4, 2, 2 * lanes, 2 * lanes, ADAM)
+    wanted = -1 / (np.sqrt(second.astype(np.float64)) + float(c[EPS]))
+    np.testing.assert_allclose(W, wanted, rtol=4 * np.finfo(dtype).eps, atol=1e-18)

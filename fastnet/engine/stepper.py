@@ -55,7 +55,8 @@ class Stepper:
             self.inputs.encode(usable(self.threads))
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
-        self._allocate(keep_gradient=self.batch_size > CHUNK or self.task.max_norm is not None, entries=every)
+        keeps = self.batch_size > CHUNK or self.strategy.by_samples or self.task.max_norm is not None
+        self._allocate(keep_gradient=keeps, entries=every)
 
     def load(self) -> None:
         """Take weights and moments from `params` and `moments`."""

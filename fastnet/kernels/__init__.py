@@ -39,8 +39,8 @@ One batch's way, in step/ unless a room is named:
  9. `network_backward` (rows.py): deltas of the hidden layers, by tiles on the transposed copy of W, times f'. With
     dropout, `dropped_derivative` (dropout.py) takes the place of f'.
 10. Part UNITS: `units_of_thread` (units.py) goes through a thread's units. Before that, `column_lists` (lists.py) sorts
-    the entries of a CSR matrix by input. Plain SGD on small batches with many zeros updates the first W by
-    `scatter_update` instead.
+    the entries of a CSR matrix by input. In small batches with many zeros `scatter_rows` goes through the samples: it
+    updates the first W (plain SGD) or sums its gradient.
 11. `update_unit`, or `sparse_unit` where zeros are skipped: the gradient (gradients.py), then the optimizer on it
     (vector/optimizers.py), then the transposed copy (vector/transpose.py). `bias_update` for the biases.
 12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` scales the coefficients,

@@ -55,6 +55,7 @@ LAYER = _record(
 PLAN = _record(
     "n_layers",
     "input",  # DENSE, SKIP or LISTS
+    "by_samples",  # whether the first layer's gradient is summed sample by sample, in its stored place
     "chunk_rows",  # rows that the buffers hold, a multiple of 16
     "grain",  # a thread's rows start at a multiple of this
     "half",  # first input of the second half, where the first layer's sums are taken in halves

@@ -117,4 +117,5 @@ def train_steps(losses, buffers, batch, tables, order, numbers, coefficients, ba
             chunk = Chunk(np.int64(0), row[SCALE], moves, start > first or applies, scatters)
             loss += run_chunk(buffers, batch, tables, row, chunk)
         losses[step, 0] = loss
-        losses[step, 1] = 0.5 * row[L2] * sum_of_squares(buffers.memory, tables) if moves else 0.0
+        penalized = moves and row[L2] != 0
+        losses[step, 1] = 0.5 * row[L2] * sum_of_squares(buffers.memory, tables) if penalized else 0.0

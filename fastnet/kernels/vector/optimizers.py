@@ -4,6 +4,7 @@ A new optimizer gets a code and up to four coefficients in fastnet.functions, an
 step/gradient_norm.py.
 """
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -24,7 +25,8 @@ from fastnet.functions import (
     STEP_GRADIENT,
     STEP_VELOCITY,
 )
-from fastnet.kernels.vector.emit import I64, begin, calls_one_of, const, declared
+from fastnet.kernels.compile.target import FEATURES, VECTOR_BYTES, estimates
+from fastnet.kernels.vector.emit import I16, I64, begin, calls_one_of, const, declared
 
 
 def _sgd(e, g, c, at, first, second):
@@ -37,14 +39,43 @@ def _momentum(e, g, c, at, velocity, second):
     return e.fma(c[STEP_VELOCITY], v, e.b.fmul(c[STEP_GRADIENT], g))
 
 
+ESTIMATES = estimates(FEATURES, VECTOR_BYTES)
+
+
+def _estimate(e, name, x):
+    """A function of x to 14 bits."""
+    return e.call(f"llvm.x86.avx512.{name}14.ps.512", e.vec, x, e.constant(0.0), ir.Constant(I16, -1))
+
+
+def _over_root(e, x, v, eps):
+    """x / (sqrt(v) + eps).
+
+    AVX-512 takes 22 cycles to divide and to take roots, 8 to estimate and to improve both by a step of Newton's method,
+    to 2 units in the last place (784-30 weights: 12.5 us, 8.7 so). There v counts as at least the smallest number and
+    at most the largest: of 0 and of infinity the product with the estimate would be NaN.
+    """
+    b = e.b
+    if not ESTIMATES or e.itemsize != 4:
+        root = e.call(f"llvm.sqrt.{e.suffix}", e.vec, v)
+        return b.fdiv(x, b.fadd(root, eps))
+    for order, bound in ((">", 2.0**-126), ("<", 2.0**127)):
+        v = b.select(b.fcmp_ordered(order, v, e.constant(bound)), v, e.constant(bound))
+    inverse = _estimate(e, "rsqrt", v)
+    root, half = b.fmul(v, inverse), b.fmul(inverse, e.constant(0.5))
+    root = e.fma(root, e.fma(b.fneg(root), half, e.constant(0.5)), root)
+    divisor = b.fadd(root, eps)
+    inverse = _estimate(e, "rcp", divisor)
+    inverse = e.fma(inverse, e.fma(b.fneg(divisor), inverse, e.constant(1.0)), inverse)
+    return b.fmul(x, inverse)
+
+
 def _adam(e, g, c, at, first, second):
     b = e.b
     m = e.fma(c[BETA1], e.load(first, at), b.fmul(c[REST1], g))
     v = e.fma(c[BETA2], e.load(second, at), b.fmul(c[REST2], b.fmul(g, g)))
     e.store(m, first, at)
     e.store(v, second, at)
-    root = e.call(f"llvm.sqrt.{e.suffix}", e.vec, v)
-    return b.fdiv(b.fmul(c[ADAM_LR], m), b.fadd(root, c[EPS]))
+    return _over_root(e, b.fmul(c[ADAM_LR], m), v, c[EPS])
 
 
 # A row of coefficients as the kernels take it: the driver's, then 1 - beta1 and 1 - beta2, which must be taken before
