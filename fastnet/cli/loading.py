@@ -24,7 +24,9 @@ def warm_up() -> None:
     """
 
     def load():
-        with contextlib.suppress(ImportError):  # which the main thread meets, too, and tells
+        # An ImportError is met by the main thread, too, which tells. Where that ends meanwhile, Python 3.13 raises a
+        # RuntimeError from the import.
+        with contextlib.suppress(ImportError, RuntimeError):
             from fastnet.engine.warm import share_compilation
 
             share_compilation()

@@ -195,6 +195,6 @@ class Stepper:
     def _take_steps(self, losses, batch, order, numbers, rows, batch_size, action, threads) -> None:
         w = self.workspace
         run_parallel(
-            threads, train_steps, losses, w.buffers, tuple(batch), w.tables(threads), order, numbers, rows, batch_size,
-            action,
+            threads, train_steps, losses, w.buffers, tuple(batch), w.tables(threads),
+            (order, numbers, rows, batch_size, action),
         )  # fmt: skip

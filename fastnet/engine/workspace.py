@@ -21,6 +21,7 @@ from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.walk import WIDEST
 
 NOTES = 8  # numbers for which there is room behind a kept gradient
+APART = 16  # numbers of 8 bytes, two cache lines, for each that threads wait for: lines are fetched in pairs
 COPIED = 1.2  # updating a row of W that has a transposed copy costs this many times a row that has none
 
 
@@ -65,7 +66,7 @@ class Workspace:
 
         self.memory = aligned(offsets.end, dtype)
         self._fill_constants(inputs.table, task)
-        self._make_buffers(strategy, entries)
+        self._make_buffers(strategy, entries, threads)
         for records in (self.plans, self.layers, self.units):
             records.flags.writeable = False
         self.plan = self.plans[0]  # a view that cannot be written either
@@ -73,7 +74,7 @@ class Workspace:
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:
         """As kernels take them."""
-        return tuple(Buffers(self.memory, self.flags, self.samples, self.lists))
+        return tuple(Buffers(self.memory, self.flags, self.samples, self.lists, self.turns))
 
     def tables(self, threads: int) -> tuple[np.ndarray, ...]:
         """As kernels take them, to run on so many threads: as many as were asked for, or one."""
@@ -179,7 +180,7 @@ class Workspace:
         order = np.lexsort((-found[:, 0], np.concatenate(later)))
         return np.ascontiguousarray(found[order]).view(UNIT).reshape(-1), np.concatenate(work)[order], half
 
-    def _make_buffers(self, strategy: Strategy, entries: int) -> None:
+    def _make_buffers(self, strategy: Strategy, entries: int, threads: int) -> None:
         """The buffers that do not hold floats."""
         d, chunk = self.sizes[0], strategy.chunk_rows
         skips, lists = strategy.input == SKIP, strategy.input == LISTS
@@ -188,6 +189,7 @@ class Workspace:
         self.samples = np.zeros((4, chunk), np.int64)
         self.plan["ends"], self.plan["entries"] = d, 2 * d
         self.lists = np.zeros(2 * d + entries if lists else 0, np.int32)
+        self.turns = aligned((2 + threads) * APART, np.int64).reshape(-1, APART)
 
     def fill(self, value: float) -> None:
         """Overwrite all scratch: a kernel that reads what it did not write shows itself."""

@@ -36,7 +36,8 @@ def missing(part: str, consequence: str) -> None:
 def code_library() -> type | None:
     """Numba's class for the code of one function, if it can be told to leave that code to its callers."""
     library = getattr(codegen, "JITCodeLibrary", None)
-    if library is not None and all(hasattr(library, step) for step in LIBRARY_STEPS):
+    made = getattr(cpu_target.target_context.codegen(), "_library_class", None)
+    if library is not None and made is library and all(hasattr(library, step) for step in LIBRARY_STEPS):
         return library
     missing("JITCodeLibrary", "kernels take about half as long again to compile")
     return None

@@ -102,6 +102,7 @@ class Buffers(NamedTuple):
     flags: np.ndarray  # uint8: which inputs are nonzero
     samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk
     lists: np.ndarray  # int32: entries of a CSR matrix by input
+    turns: np.ndarray  # int64 (2 + threads, a cache line or two): what crew.py counts
 
 
 class Batch(NamedTuple):
@@ -113,6 +114,16 @@ class Batch(NamedTuple):
     labels: np.ndarray  # int64 (n,)
     targets: np.ndarray  # (n * k,)
     row_weights: np.ndarray  # (n,)
+
+
+class Steps(NamedTuple):
+    """Optimisation steps, one for each row of coefficients."""
+
+    order: np.ndarray  # int64: rows of X, ``batch_size`` for each step
+    numbers: np.ndarray  # int64: theirs among all rows trained on, by which dropout is drawn
+    coefficients: np.ndarray  # (steps, 2 N_ROW): for weights and biases; scaled in place if there is a largest norm
+    batch_size: int
+    action: int  # STORE, UPDATE, SCATTER or APPLY, which takes no rows
 
 
 class Tables(NamedTuple):

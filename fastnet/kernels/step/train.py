@@ -1,10 +1,10 @@
 """The compiled entry that trains: it only splits the work of a step among threads.
 
-A step has three parts, each a parallel region: inputs (sums of the first layer; first_layer.py), rows (the rest of
-forward, loss, backward; rows.py), units (gradient and optimizer; units.py). Small steps leave the first layer to rows.
-A thread owns the sums, the rows, the weights that it writes, and each sum has one order: so the bits do not depend on
-the number of threads. A batch of more than ``plan.chunk_rows`` rows goes through in chunks, its gradient summed in
-order.
+A step has three parts: inputs (sums of the first layer; first_layer.py), rows (the rest of forward, loss, backward;
+rows.py), units (gradient and optimizer; units.py). Small steps leave the first layer to rows. All threads go through
+all steps in one parallel region, and meet after each part (crew.py). A thread owns the sums, the rows, the weights that
+it writes, and each sum has one order: so the bits do not depend on the number of threads. A batch of more than
+``plan.chunk_rows`` rows goes through in chunks, its gradient summed in order.
 """
 
 import numpy as np
@@ -12,10 +12,12 @@ from numba import prange
 
 from fastnet.functions import L2, SCALE
 from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
+from fastnet.kernels.step.chunks import chunk_of_step, chunks_of_step, cutting_of, is_last_chunk, rows_of_chunk
+from fastnet.kernels.step.crew import is_last, is_over, open_next, take_share, wait_for_others
 from fastnet.kernels.step.first_layer import inputs_of_thread
 from fastnet.kernels.step.gather import choose
 from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
-from fastnet.kernels.step.records import APPLY, NUMBER, SCATTER, STORE, Batch, Buffers, Chunk, Tables
+from fastnet.kernels.step.records import NUMBER, STORE, Batch, Buffers, Steps, Tables
 from fastnet.kernels.step.rows import rows_of_thread
 from fastnet.kernels.step.units import units_of_thread
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
@@ -45,77 +47,93 @@ def sum_of_squares(memory, tables):
 
 
 @inlined
-def number_rows(samples, numbers, start, n):
-    """Note the numbers of the n rows of a chunk among all rows trained on."""
+def choose_rows(samples, steps, rows, grain):
+    """Note which rows of X a chunk has, and their numbers among all rows trained on."""
+    n = rows.stop - rows.start
+    choose(samples, steps.order, rows.start, Span(np.int64(0), n), grain)
     for r in range(n):
-        samples[NUMBER, r] = numbers[start + r]
+        samples[NUMBER, r] = steps.numbers[rows.start + r]
+
+
+@serial
+def begin_chunk(buffers, tables, steps, cutting, step, c):
+    """What one worker does alone before a chunk of a step; beyond the last step, nothing."""
+    if step == steps.coefficients.shape[0]:
+        return
+    rows = rows_of_chunk(cutting, step, c)
+    if rows.start < rows.stop:
+        choose_rows(buffers.samples, steps, rows, tables.plans[0].grain)
+    elif cutting.limited and is_last_chunk(cutting, step, c):
+        shorten_step(steps.coefficients[step], buffers.memory, tables)
+
+
+@serial
+def end_chunk(losses, buffers, tables, steps, cutting, step, c):
+    """What one worker does alone after a chunk: note its losses, and begin the next."""
+    rows = rows_of_chunk(cutting, step, c)
+    losses[step, 0] += sum_of_losses(buffers.memory, tables.plans[0], rows.stop - rows.start)
+    if not is_last_chunk(cutting, step, c):
+        begin_chunk(buffers, tables, steps, cutting, step, c + 1)
+        return
+    l2 = steps.coefficients[step, L2]
+    if cutting.action != STORE and l2 != 0:
+        losses[step, 1] = 0.5 * l2 * sum_of_squares(buffers.memory, tables)
+    begin_chunk(buffers, tables, steps, cutting, step + 1, np.int64(0))
 
 
 @serial
 def part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, thread):
-    """What one thread does in one part of a step."""
-    state = flush_denormals()
+    """One thread's share of one part of a step."""
     if part == INPUTS:
         inputs_of_thread(buffers, batch.X, tables, chunk, threads, thread)
     elif part == ROWS:
         rows_of_thread(buffers, batch, tables, chunk, threads, thread)
     else:
         units_of_thread(buffers, batch, tables, coefficients, chunk, thread)
+
+
+@serial
+def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
+    """All steps, as one worker takes part in them. One that is late passes over what is over."""
+    state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, 0
+    cutting = cutting_of(plan, steps)
+    for step in range(steps.coefficients.shape[0]):
+        coefficients = steps.coefficients[step]
+        for c in range(chunks_of_step(cutting, step)):
+            chunk = chunk_of_step(cutting, step, c, coefficients[SCALE])
+            for part in range(INPUTS if plan.half else ROWS, PARTS):
+                share = -1 if is_over(turns, turn) else take_share(turns, turn, workers, worker)
+                while share >= 0:
+                    part_of_thread(buffers, batch, tables, coefficients, chunk, part, workers, share)
+                    if is_last(turns, workers):
+                        if part == UNITS:
+                            end_chunk(losses, buffers, tables, steps, cutting, step, c)
+                        open_next(turns, turn)
+                    share = take_share(turns, turn, workers, worker)
+                wait_for_others(turns, turn)
+                turn += 1
     restore_denormals(state)
 
 
 @parallel
-def part_of_all(buffers, batch, tables, coefficients, chunk, part, threads):
-    """One part of a step, on all threads at once."""
-    for t in prange(threads):
-        part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, np.int64(t))
-
-
-@serial
-def run_chunk(buffers, batch, tables, coefficients, chunk):
-    """All parts of a step for one chunk; returns the sum of its losses."""
-    plan, threads = tables.plans[0], tables.split.shape[0] - 1
-    for part in range(INPUTS if plan.half else ROWS, PARTS):
-        if threads == 1:
-            part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, np.int64(0))
-        else:
-            part_of_all(buffers, batch, tables, coefficients, chunk, part, threads)
-    return sum_of_losses(buffers.memory, plan, chunk.n)
+def steps_of_all(losses, buffers, batch, tables, steps, workers):
+    """All workers at once."""
+    for t in prange(workers):
+        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(t))
 
 
 @entry
-def train_steps(losses, buffers, batch, tables, order, numbers, coefficients, batch_size, action):
-    """One optimisation step for each row of `coefficients`; losses (steps, 2) gets loss and L2 penalty.
+def train_steps(losses, buffers, batch, tables, steps):
+    """One optimisation step for each row of coefficients; losses (steps, 2) gets loss and L2 penalty.
 
-    buffers, batch, tables : the fields of Buffers, Batch and Tables, as plain tuples: a call with NamedTuples takes
-        8 us, with tuples 4.
-    order : int64, rows of X. numbers : int64, theirs among all rows trained on, by which dropout is drawn.
-    coefficients : (steps, 2 N_ROW), for weights and for biases; scaled in place where the gradient has a largest norm.
-    action : STORE leaves the gradient in memory and the weights alone, UPDATE moves them, SCATTER moves those of the
-        first layer sample by sample, APPLY moves them by the gradient in memory and takes no rows.
+    buffers, batch, tables, steps : the fields of Buffers, Batch, Tables and Steps, as plain tuples: a call with
+        NamedTuples takes 8 us, with tuples 4.
     """
-    buffers, batch, tables = Buffers(*buffers), Batch(*batch), Tables(*tables)
-    plan, moves, scatters = tables.plans[0], action != STORE, action == SCATTER
-    limited, applies = moves and plan.max_norm > 0, action == APPLY
-    for step in range(coefficients.shape[0]):
-        row, loss = coefficients[step], 0.0
-        first, stop = step * batch_size, min(order.shape[0], (step + 1) * batch_size)
-        start = first
-        while start < stop:
-            n = min(plan.chunk_rows, stop - start)
-            update = moves and start + n == stop and not limited
-            choose(buffers.samples, order, start, Span(np.int64(0), n), plan.grain)
-            number_rows(buffers.samples, numbers, start, n)
-            chunk = Chunk(n, row[SCALE], update, start > first, scatters)
-            loss += run_chunk(buffers, batch, tables, row, chunk)
-            start += n
-        if limited and applies:  # that gradient's squares are not known yet
-            run_chunk(buffers, batch, tables, row, Chunk(np.int64(0), row[SCALE], not moves, moves, scatters))
-        if limited:
-            shorten_step(row, buffers.memory, tables)
-        if limited or applies:  # the whole gradient is known, and the weights move in a chunk of no rows
-            chunk = Chunk(np.int64(0), row[SCALE], moves, start > first or applies, scatters)
-            loss += run_chunk(buffers, batch, tables, row, chunk)
-        losses[step, 0] = loss
-        penalized = moves and row[L2] != 0
-        losses[step, 1] = 0.5 * row[L2] * sum_of_squares(buffers.memory, tables) if penalized else 0.0
+    buffers, batch, tables, steps = Buffers(*buffers), Batch(*batch), Tables(*tables), Steps(*steps)
+    workers = tables.split.shape[0] - 1
+    losses[:], buffers.turns[:] = 0, 0
+    begin_chunk(buffers, tables, steps, cutting_of(tables.plans[0], steps), np.int64(0), np.int64(0))
+    if workers == 1:
+        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(0))
+    else:
+        steps_of_all(losses, buffers, batch, tables, steps, workers)

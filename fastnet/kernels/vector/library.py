@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from fastnet.kernels.compile import cache, guards
 from fastnet.kernels.compile.lock import locked
-from fastnet.kernels.vector import activations, blocks, optimizers, softmax, tile, transpose, walk
+from fastnet.kernels.vector import activations, atomics, blocks, optimizers, softmax, tile, transpose, walk
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 _engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
@@ -97,5 +97,6 @@ def load(dtype) -> None:
         engine.finalize_object()
         for function in names.decode().split("\n"):
             llvm.add_symbol(function, engine.get_function_address(function))
+        atomics.load()
         _engines[dtype] = engine
         _alive.append(engine)
