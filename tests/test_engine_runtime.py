@@ -430,3 +430,12 @@ def test_divergence_shows_in_the_losses():
         losses, params = p.run(engine, epochs=5)
         assert not np.isfinite(losses).all()
         assert not np.isfinite(params).all()
+
+
+def test_steps_for_two_threads_end_with_the_same_bits_on_one(monkeypatch):
+    """As where the system, or Numba's threading layer, gives the region a single thread."""
+    p = pieces(Problem((130, 70, 40, 10), n=160, batch_size=40, rule=MOMENTUM))
+    wanted = p.run(engine, threads=2)
+    monkeypatch.setattr("fastnet.engine.threads.available_threads", lambda: 1)
+    for a, b in zip(wanted, p.run(engine, threads=2), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -201,15 +201,17 @@ SMALL, MIDDLE, LARGE = ([20, 10, 3], 16), ([784, 30, 10], 100), ([784, 512, 512,
 
 
 @pytest.mark.parametrize(
-    ("layer", "chosen"), [("omp", (1, 3, 64)), ("tbb", (1, 3, 64)), ("workqueue", (1, 1, 33)), ("new", (1, 3, 64))]
+    ("layer", "chosen"), [("omp", (1, 4, 64)), ("tbb", (1, 4, 64)), ("workqueue", (1, 2, 64)), ("new", (1, 4, 64))]
 )
-def test_threads_are_chosen_by_what_a_region_costs(monkeypatch, layer, chosen):
+def test_threads_of_predictions_are_chosen_by_what_a_region_costs(monkeypatch, layer, chosen):
     monkeypatch.setattr(threads, "threading_layer", lambda: layer)
     monkeypatch.setattr(threads, "available_threads", lambda: 64)
     monkeypatch.setattr(threads, "_is_alone", lambda: True)
-    assert tuple(threads.choose_threads(*work) for work in (SMALL, MIDDLE, LARGE)) == chosen
+    assert tuple(threads.choose_threads(*work, has_region=True) for work in (SMALL, MIDDLE, LARGE)) == chosen
+    # Steps share a region: no layer makes a further thread dearer for them.
+    assert tuple(threads.choose_threads(*work) for work in (SMALL, MIDDLE, LARGE)) == (1, 4, 64)
     # The layer decides on threads alone, never on the order of sums.
-    assert strategy.busy_threads(*MIDDLE) == 3
+    assert strategy.busy_threads(*MIDDLE) == 4
 
 
 def test_under_workqueue_other_python_threads_are_avoided(monkeypatch):

@@ -27,7 +27,7 @@ class Evaluator:
         library.load(dtype)
         self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
         self.inputs = Inputs(X, dtype, scale)
-        self.threads = threads or choose_threads(sizes, self.inputs.rows)
+        self.threads = threads or choose_threads(sizes, self.inputs.rows, has_region=True)
         rows = min(BLOCK_ROWS, round_up(-(-self.inputs.rows // self.threads), SIDE))
         way = way_through(self.inputs, self.sizes[1], self.dtype.itemsize)
         strategy = Strategy(way, chunk_rows=rows * self.threads)

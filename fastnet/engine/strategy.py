@@ -20,8 +20,10 @@ from fastnet.kernels.vector.transpose import SIDE
 if TYPE_CHECKING:
     from fastnet.engine.inputs import Inputs
 
-# FLOPs of a step that are worth a further thread; the three parallel regions of a step cost about 5 us.
-WORK_PER_THREAD = 4e6
+# FLOPs of a step that are worth a further thread: what a thread reads that another wrote takes some microseconds (of
+# 7.0 MFLOP, 784-30-10 at batch 48 with momentum, two threads make 1.23 times the speed; of 3.0, 784-64-10 at batch 10,
+# 0.6 times).
+WORK_PER_THREAD = 3e6
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
 CHUNK = 256
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_rows`).

@@ -13,7 +13,6 @@ from fastnet.machine import threading_layer
 
 # Seconds that two threads take for an empty parallel region, by threading layer.
 REGION = {"omp": 2.4e-6, "tbb": 3.7e-6, "workqueue": 49e-6}
-REGIONS = 3  # of a step
 RATE = 8e10  # FLOPs that a core does in a second
 
 
@@ -61,10 +60,11 @@ def most_threads() -> int:
     return max(1, min(available_threads(), _process.share, _process.openmp))
 
 
-def choose_threads(sizes: Sequence[int], rows: int) -> int:
+def choose_threads(sizes: Sequence[int], rows: int, *, has_region: bool = False) -> int:
     """Threads for a step of ``rows`` rows: as many as it keeps busy, and no more than this process may take.
 
-    Under workqueue it is one where another Python thread might be in parallel code: the process would be aborted.
+    has_region : these rows are all that a parallel region is for, as in a prediction; many steps share one. Under
+    workqueue one thread is chosen where another Python thread might be in parallel code: the process would be aborted.
     """
     threads = min(most_threads(), busy_threads(sizes, rows))
     if threads == 1:
@@ -72,12 +72,9 @@ def choose_threads(sizes: Sequence[int], rows: int) -> int:
     layer = threading_layer()
     if layer == "workqueue" and not _is_alone():
         return 1
-    return min(threads, busy_threads(sizes, rows, work_per_thread(layer)))
-
-
-def work_per_thread(layer: str) -> float:
-    """FLOPs of a step that are worth a further thread: more where a layer's regions cost more than those of omp."""
-    return WORK_PER_THREAD + REGIONS * RATE * (REGION.get(layer, REGION["omp"]) - REGION["omp"])
+    if has_region:
+        return min(threads, busy_threads(sizes, rows, WORK_PER_THREAD + RATE * REGION.get(layer, REGION["omp"])))
+    return threads
 
 
 def _is_alone() -> bool:
