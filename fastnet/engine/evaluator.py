@@ -1,9 +1,12 @@
 """Evaluator: outputs, classes and losses of a network; and predictions for a few rows."""
 
+from functools import partial
+
 import numpy as np
 
 from fastnet.engine.inputs import Inputs, Targets, as_writable
 from fastnet.engine.layout import round_up
+from fastnet.engine.spare import Spare
 from fastnet.engine.strategy import Strategy, way_through
 from fastnet.engine.task import Task
 from fastnet.engine.threads import choose_threads, run_parallel, usable
@@ -21,19 +24,31 @@ FEW = 4  # rows that are predicted on the plain weights
 
 
 class Evaluator:
-    """Outputs, classes and losses of one network's shape on one X; see Stepper for the arguments."""
+    """Outputs, classes and losses of one network's shape on one X; see Stepper for the arguments.
 
-    def __init__(self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None, scale=1 / 255):
+    spare : where the workspace comes from, if possible, for outputs or classes; see `done`.
+    """
+
+    def __init__(
+        self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None, scale=1 / 255, spare=None
+    ):  # fmt: skip
         library.load(dtype)
         self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
-        self.inputs = Inputs(X, dtype, scale)
+        self.inputs, self.spare = Inputs(X, dtype, scale), Spare() if spare is None else spare
         self.threads = threads or choose_threads(sizes, self.inputs.rows, has_region=True)
         rows = min(BLOCK_ROWS, round_up(-(-self.inputs.rows // self.threads), SIDE))
         way = way_through(self.inputs, self.sizes[1], self.dtype.itemsize)
         strategy = Strategy(way, chunk_rows=rows * self.threads)
-        self.workspace = Workspace(
-            self.sizes, self.activations, strategy, Task(loss, SGD), self.inputs, self.threads, trains=False
-        )
+        self.key = tuple(sizes), self.activations, self.dtype, strategy, self.threads, scale
+        self.workspace = self.spare.take(self.key, partial(self._workspace, strategy, loss))
+
+    def _workspace(self, strategy, loss):
+        task = Task(loss, SGD)
+        return Workspace(self.sizes, self.activations, strategy, task, self.inputs, self.threads, trains=False)
+
+    def done(self) -> None:
+        """Leave the workspace to the next Evaluator of this shape that asks `spare`; this one is of no use then."""
+        self.spare.give_back(self.key, self.workspace, self.workspace.memory.nbytes)
 
     def outputs(self, params: np.ndarray) -> np.ndarray:
         """(n, k) outputs."""
@@ -71,13 +86,24 @@ class Evaluator:
         run_parallel(threads, predict_rows, results, w.buffers, batch, w.tables(threads), self.inputs.rows, threads)
 
 
+_workspaces, _few = Spare(), Spare()
+
+
+def _make_few(sizes, activations, dtype, unit):
+    """Arguments of `predict_few` that do not change: (sizes, activations, scratch, chosen)."""
+    scratch = np.zeros((4, round_up(max(sizes), VECTOR_BYTES)), dtype)
+    scratch[3, 0] = unit
+    return np.array(sizes), np.array(activations), scratch, np.array([-1])
+
+
 def _predict_few(sizes, activations, params, X, scale):
     library.load(params.dtype)
-    width = round_up(max(sizes), VECTOR_BYTES)
-    scratch = np.zeros((4, width), params.dtype)
-    scratch[3, 0] = scale if X.dtype == np.uint8 else 1
+    unit = scale if X.dtype == np.uint8 else 1.0
+    key = tuple(sizes), tuple(activations), params.dtype, unit
+    kept = widths, codes, scratch, chosen = _few.take(key, lambda: _make_few(*key))
     outputs = np.empty((len(X), sizes[-1]), params.dtype)
-    predict_few(outputs, params, np.array(sizes), np.array(activations), as_writable(X), scratch, np.array([-1]))
+    predict_few(outputs, params, widths, codes, as_writable(X), scratch, chosen)
+    _few.give_back(key, kept, scratch.nbytes)
     return outputs
 
 
@@ -88,7 +114,7 @@ def _is_few(X) -> bool:
 def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
     """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
     if not _is_few(X):
-        return Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale).classes(params)
+        return _once(Evaluator.classes, sizes, activations, params, X, threads, scale)
     outputs = _predict_few(sizes, activations, params, X, scale)
     if sizes[-1] > 1:
         return outputs.argmax(axis=1)
@@ -99,4 +125,14 @@ def predict(sizes, activations, params: np.ndarray, X, threads: int | None = Non
     """Outputs (n, k) of a network for X (n, d)."""
     if _is_few(X):
         return _predict_few(sizes, activations, params, X, scale)
-    return Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale).outputs(params)
+    return _once(Evaluator.outputs, sizes, activations, params, X, threads, scale)
+
+
+def _once(question, sizes, activations, params, X, threads, scale) -> np.ndarray:
+    """A method of an Evaluator, asked once."""
+    evaluator = Evaluator(
+        sizes, activations, params.dtype, X, threads=threads, scale=scale, spare=_workspaces
+    )  # fmt: skip
+    answer = question(evaluator, params)
+    evaluator.done()
+    return answer

@@ -26,7 +26,8 @@ class Inputs:
             self.data = np.asarray(X).reshape(-1)
             self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
             sample = np.asarray(X[:: max(1, self.rows // DENSITY_ROWS)])
-            self.densities = np.count_nonzero(sample, axis=0) / max(1, len(sample))
+            # count_nonzero with an axis takes four times as long.
+            self.densities = (sample != 0).sum(axis=0, dtype=np.uint16) / max(1, len(sample))
         self.density = self.densities.mean()
         # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
         self.arrays: tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -17,7 +17,7 @@ from fastnet.kernels.compile.lock import locked
 from fastnet.kernels.vector import activations, atomics, blocks, optimizers, softmax, tile, transpose, walk
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
-_engines: dict[str, llvm.ExecutionEngine] = {}  # by dtype
+_engines: dict[np.dtype, llvm.ExecutionEngine] = {}
 _alive: list[llvm.ExecutionEngine] = []  # they own the machine code, which compiled kernels call until the process ends
 _lock = threading.Lock()
 
@@ -82,14 +82,16 @@ def _compile_alone(dtype: str, machine: llvm.TargetMachine) -> bytes:
 
 def load(dtype) -> None:
     """Make the micro-kernels of one dtype known to LLVM; must come before a kernel of that type is called."""
-    dtype = np.dtype(dtype).name
+    dtype = np.dtype(dtype)
+    if dtype in _engines:
+        return
     with _lock:
         if dtype in _engines:
             return
         triple, cpu, features = _target()
         target = llvm.Target.from_triple(triple)
         machine = target.create_target_machine(cpu=cpu, features=features, opt=3, codemodel="jitdefault", jit=True)
-        kept = cache.read(_name(dtype)) or _compile_alone(dtype, machine)
+        kept = cache.read(_name(dtype.name)) or _compile_alone(dtype.name, machine)
         names, _, code = kept.partition(b"\0")
         empty = llvm.parse_assembly("")
         engine = llvm.create_mcjit_compiler(empty, machine)
