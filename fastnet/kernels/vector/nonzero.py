@@ -108,7 +108,9 @@ class NonzeroFlags:
         return b.and_(mask, b.shl(const(-1), b.select(b.icmp_signed("==", q, const(0)), first, const(0))))
 
     def _each_in_masks(self, carried, body, first):
-        """Bit by bit through the mask of each block."""
+        """Bit by bit through the mask of each block. (A list by a table of the positions in each byte of the mask is
+        slower: 784-64-10 and 784-30-10 take 2 to 8 % longer with 256-bit vectors.)
+        """
         e = self.e
 
         def block(q, carried):
