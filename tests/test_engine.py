@@ -118,6 +118,7 @@ def test_zero_skipping_changes_nothing_but_rounding(kind, dtype, monkeypatch):
 @pytest.mark.parametrize("rule", [SGD, MOMENTUM, ADAM])
 def test_a_gradient_summed_by_samples_has_the_bits_of_one_summed_by_inputs(kind, rule, monkeypatch):
     p = pieces(BASE.but(kind=kind, sizes=(130, 40, 10), n=60, batch_size=9, rule=rule, l2=0.01))
+    monkeypatch.setattr(strategy, "SAMPLED_VECTORS", 1000)
     by_samples = p.run(engine, np.nan)
     assert p.stepper(engine).strategy.by_samples
     monkeypatch.setattr(strategy, "SAMPLED_VECTORS", 0)

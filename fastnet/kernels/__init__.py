@@ -20,11 +20,12 @@ that go through the network together.
 
 One batch's way, in step/ unless a room is named:
 
- 1. The Stepper (fastnet.engine.stepper) calls `train_steps` (train.py) with buffers, batch, tables and coefficients,
-    under the lock of `run_parallel` (fastnet.engine.threads).
- 2. For each chunk `choose` (gather.py) notes which rows of X it has.
- 3. `run_chunk` (train.py) runs the parts INPUTS, ROWS and UNITS, each on all threads at once; `part_of_thread` is what
-    one thread does. Small steps have no part INPUTS.
+ 1. The Stepper (fastnet.engine.stepper) calls `train_steps` (train.py) with buffers, batch, tables and steps, under the
+    lock of `run_parallel` (fastnet.engine.threads). `steps_of_worker` is what one thread does for all steps, together
+    with the others (crew.py).
+ 2. Before each chunk (chunks.py) one of them notes which rows of X it has, by `choose` (gather.py); after it, the loss.
+ 3. A chunk has the parts INPUTS, ROWS and UNITS, each cut into shares; `part_of_thread` is one share. Small steps have
+    no part INPUTS.
  4. Part INPUTS: `inputs_of_thread` (first_layer.py) computes X W of the first layer, as two sums, over either half of
     the inputs.
  5. Part ROWS: `rows_of_thread` (rows.py) takes a thread's rows through 6 to 9.
@@ -48,7 +49,7 @@ One batch's way, in step/ unless a room is named:
 
 Rows of X that are images may move first: augment.py fills a buffer with some batches' rows, and 1 gets that as X.
 
-records.py describes what all of them pass on: Buffers, Batch, Tables (of PLAN, LAYER, UNIT records) and Chunk.
+records.py describes what all of them pass on: Buffers, Batch, Tables (of PLAN, LAYER, UNIT records), Steps and Chunk.
 places.py has the addresses that follow from them. Arguments come in one order everywhere: what is written, what is
 read, records, scalars, thread. Half-open intervals are Spans.
 

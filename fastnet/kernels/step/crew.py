@@ -13,7 +13,7 @@ from fastnet.kernels.vector.pointers import at
 
 # Rows of ``turns``: how many parts are over, how many shares of the present part, how many of each share were taken.
 OVER, ENDED, TAKEN = range(3)
-PATIENCE = 4096  # pauses, about 0.1 ms, before a waiting worker offers its core to others
+PATIENCE = 4096  # pauses, 10 to 200 us, before a waiting worker offers its core to others
 
 
 @inlined

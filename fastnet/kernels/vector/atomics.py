@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -11,13 +12,23 @@ from numba.extending import intrinsic
 from fastnet.kernels.compile.target import TRIPLE, is_arm64
 from fastnet.kernels.vector.emit import I32, VOID, const
 
+HINT_YIELD = 1  # of AArch64's hints, the instruction YIELD
 YIELD = "fastnet_let_others_run"  # the system's function, by that name
 
 
 def load() -> None:
     """Make known to LLVM how this system lets another thread run."""
-    function = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield  # type: ignore[attr-defined]
+    system: Any = ctypes
+    function = system.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
     llvm.add_symbol(YIELD, ctypes.cast(function, ctypes.c_void_p).value)
+
+
+def _call(builder, name, result, *arguments):
+    """Call a function of LLVM or of the system."""
+    known = builder.module.globals.get(name)
+    return builder.call(
+        known or ir.Function(builder.module, ir.FunctionType(result, [a.type for a in arguments]), name), arguments
+    )
 
 
 @intrinsic
@@ -73,13 +84,9 @@ def pause(typingctx):
 
     def codegen(context, builder, signature, args):
         if is_arm64(TRIPLE):
-            hint = ir.Function(builder.module, ir.FunctionType(VOID, [I32]), builder.module.get_unique_name("hint"))
-            hint.name = "llvm.aarch64.hint"
-            builder.call(hint, [ir.Constant(I32, 1)])
-        elif TRIPLE.startswith(("x86", "i")):
-            name = "llvm.x86.sse2.pause"
-            known = builder.module.globals.get(name)
-            builder.call(known or ir.Function(builder.module, ir.FunctionType(VOID, []), name), [])
+            _call(builder, "llvm.aarch64.hint", VOID, ir.Constant(I32, HINT_YIELD))
+        elif TRIPLE.startswith("x86"):
+            _call(builder, "llvm.x86.sse2.pause", VOID)
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -90,8 +97,7 @@ def let_others_run(typingctx):
     """Offer the core to another thread."""
 
     def codegen(context, builder, signature, args):
-        known = builder.module.globals.get(YIELD)
-        builder.call(known or ir.Function(builder.module, ir.FunctionType(I32, []), YIELD), [])
+        _call(builder, YIELD, I32)
         return context.get_dummy_value()
 
     return types.void(), codegen
