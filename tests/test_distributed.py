@@ -150,6 +150,17 @@ def test_all_are_told_what_differs(tmp_path):
 
 
 @needs_mpi
+def test_one_process_without_mpiexec_refuses_the_reference_in_a_line():
+    command = [sys.executable, "-m", "fastnet", "train", "--distributed", "--backend", "reference", "--data", "glyphs"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    told = "distributed needs backend='numba', got 'reference'\n"
+    assert done.returncode != 0
+    assert done.stderr.startswith("fastnet: ")
+    assert done.stderr.endswith(told)
+    assert "Traceback" not in done.stderr
+
+
+@needs_mpi
 def test_weights_that_drift_apart_are_seen(tmp_path):
     (told,) = found(2, tmp_path, "drifting")["told"].tolist()
     assert re.match("weights must be the same in all processes: rank 1 of 2 on", told)

@@ -95,10 +95,10 @@ class Run:
 
     def _agree(self) -> None:
         """See to it that all processes begin the same run, with the weights of rank 0."""
+        if self.team is not ALONE and self.settings["backend"] != "numba":
+            raise ValueError(f"distributed needs backend='numba', got {self.settings['backend']!r}")
         if self.team.size == 1:
             return
-        if self.settings["backend"] != "numba":
-            raise ValueError(f"distributed needs backend='numba', got {self.settings['backend']!r}")
         if self.team.sync_every > 1 and self.team.same(
             any(getattr(call, "every", None) for call in self.steering.callbacks)
         ):
