@@ -432,10 +432,13 @@ def test_divergence_shows_in_the_losses():
         assert not np.isfinite(params).all()
 
 
-def test_steps_for_two_threads_end_with_the_same_bits_on_one(monkeypatch):
+@pytest.mark.parametrize("kind", ["few pixels", "floats"])
+@pytest.mark.parametrize(("n", "batch_size"), [(60, 9), (300, 160), (700, 300)])
+def test_steps_end_with_the_same_bits_on_fewer_threads_than_workers(n, batch_size, kind, monkeypatch):
     """As where the system, or Numba's threading layer, gives the region a single thread."""
-    p = pieces(Problem((130, 70, 40, 10), n=160, batch_size=40, rule=MOMENTUM))
-    wanted = p.run(engine, threads=2)
-    monkeypatch.setattr("fastnet.engine.threads.available_threads", lambda: 1)
-    for a, b in zip(wanted, p.run(engine, threads=2), strict=True):
-        np.testing.assert_array_equal(a, b)
+    p = pieces(Problem((130, 70, 40, 10), kind=kind, n=n, batch_size=batch_size, rule=MOMENTUM))
+    wanted = p.run(engine, threads=1, max_norm=0.5, dropout=0.2)
+    for available in (1, 2):
+        monkeypatch.setattr("fastnet.engine.threads.available_threads", lambda available=available: available)
+        for a, b in zip(wanted, p.run(engine, threads=5, max_norm=0.5, dropout=0.2), strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -5,7 +5,7 @@ import pytest
 from engine_makers import KINDS, Problem, check_against_oracle, pieces
 
 from fastnet import engine, reference
-from fastnet.functions import ADAM, MOMENTUM, SGD
+from fastnet.functions import ADAM, MOMENTUM, SCALE, SGD
 from fastnet.kernels.step.train import train_steps
 
 BASE = Problem((70, 33, 20, 10), rule=MOMENTUM, l2=0.05)
@@ -79,3 +79,10 @@ def test_weights_that_are_not_numbers_stay_so(module):
     s.run(p.order, p.coefficients)
     s.store()
     assert np.isnan(s.params).sum() > 100
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_gradient_beyond_all_numbers_shows_in_the_losses(dtype):
+    p = pieces(Problem((80, 12, 3), kind="floats", rule=ADAM, n=40, batch_size=10, dtype=dtype))
+    p.coefficients[1, SCALE] = 1e25 if dtype == "float32" else 1e200
+    assert np.isnan(p.run(engine, max_norm=1.0)[0][-1, 0])

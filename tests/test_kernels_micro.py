@@ -521,11 +521,16 @@ def test_update(rng, dtype, rule, l2, decay):
 def test_adam_divides_by_roots_of_every_size(rng, dtype, eps):
     lanes, c = lanes_of(dtype.itemsize), np.zeros(N_ROW, dtype)
     c[[BETA1, BETA2, EPS, ADAM_LR]] = 1, 1, eps, 1
-    extremes = [0, np.finfo(dtype).tiny, np.finfo(dtype).max, np.inf]
-    second = 10.0 ** rng.uniform(-35, 35, size=(4, 2 * lanes))
-    second[:, 0] = extremes
+    largest = np.finfo(dtype).max
+    second = 10.0 ** rng.uniform(-35, 35, size=(5, 2 * lanes))
+    second[:, 0] = 0, np.finfo(dtype).tiny, largest, np.inf, np.nan
     second = second.astype(dtype)
-    W, g, first, squares = np.zeros_like(second), np.zeros_like(second), np.ones_like(second), np.zeros(lanes, dtype)
-    run_update(W, first, second, squares, g, c, 4, 2, 2 * lanes, 2 * lanes, ADAM)
-    wanted = -1 / (np.sqrt(second.astype(np.float64)) + float(c[EPS]))
-    np.testing.assert_allclose(W, wanted, rtol=4 * np.finfo(dtype).eps, atol=1e-18)
+    W, g, squares = np.zeros_like(second), np.zeros_like(second), np.zeros(lanes, dtype)
+    first = np.full_like(second, 1024)
+    run_update(W, first, second, squares, g, c, 5, 2, 2 * lanes, 2 * lanes, ADAM)
+    with np.errstate(over="ignore"):
+        wanted = -1024 / (np.sqrt(second.astype(np.float64)) + float(c[EPS]))
+    assert np.isnan(W[4, 0])
+    assert abs(W[3, 0]) <= abs(W[2, 0])
+    wanted[3, 0] = W[3, 0]  # zero, or that of the largest number
+    np.testing.assert_allclose(W, wanted, rtol=4 * np.finfo(dtype).eps)

@@ -39,7 +39,8 @@ class Evaluator:
         rows = min(BLOCK_ROWS, round_up(-(-self.inputs.rows // self.threads), SIDE))
         way = way_through(self.inputs, self.sizes[1], self.dtype.itemsize)
         strategy = Strategy(way, chunk_rows=rows * self.threads)
-        self.key = tuple(sizes), self.activations, self.dtype, strategy, self.threads, scale
+        # All that a workspace depends on: predictions do not read how dense each input is.
+        self.key = tuple(sizes), self.activations, self.dtype, strategy, self.threads, scale, loss
         self.workspace = self.spare.take(self.key, partial(self._workspace, strategy, loss))
 
     def _workspace(self, strategy, loss):

@@ -63,8 +63,9 @@ def most_threads() -> int:
 def choose_threads(sizes: Sequence[int], rows: int, *, has_region: bool = False) -> int:
     """Threads for a step of ``rows`` rows: as many as it keeps busy, and no more than this process may take.
 
-    has_region : these rows are all that a parallel region is for, as in a prediction; many steps share one. Under
-    workqueue one thread is chosen where another Python thread might be in parallel code: the process would be aborted.
+    has_region : whether a parallel region is entered for these rows alone, as by a prediction, and not for many steps.
+    Under workqueue one thread is chosen where another Python thread might be in parallel code: the process would be
+    aborted.
     """
     threads = min(most_threads(), busy_threads(sizes, rows))
     if threads == 1:
@@ -109,7 +110,7 @@ def run_parallel(threads: int, kernel: Callable, *arguments: Any) -> None:
 class Pace:
     """Chooses between all threads and one by the time that steps take.
 
-    Two threads on a machine whose cores are busy wait for each other: a region of microseconds takes milliseconds. The
+    Two threads on a machine whose cores are busy wait for each other: a step of microseconds takes milliseconds. The
     bits do not depend on the threads, so a timing may decide. Now and then the other choice gets a few steps to show
     what it can do.
     """

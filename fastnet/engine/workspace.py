@@ -29,7 +29,7 @@ class Workspace:
     """Buffers and records for one network under one Strategy, for a number of threads or one.
 
     entries : most entries that a chunk of rows of a CSR matrix can hold.
-    keep_gradient : the gradient gets a place of its own, for batches of several chunks.
+    keep_gradient : the gradient gets a place of its own, for several chunks, sums by samples or a largest norm.
     trains : False for predictions alone, which need no deltas.
     """
 

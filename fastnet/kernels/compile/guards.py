@@ -9,6 +9,7 @@ from functools import cache
 import llvmlite.binding as llvm
 import numba
 from numba.core import codegen
+from numba.core.compiler import CompilerBase
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 
@@ -37,9 +38,10 @@ def code_library() -> type | None:
     """Numba's class for the code of one function, if it can be told to leave that code to its callers."""
     library = getattr(codegen, "JITCodeLibrary", None)
     made = getattr(cpu_target.target_context.codegen(), "_library_class", None)
-    if library is not None and made is library and all(hasattr(library, step) for step in LIBRARY_STEPS):
+    knows_steps = all(hasattr(library, step) for step in LIBRARY_STEPS)
+    if library is not None and made is library and knows_steps and hasattr(CompilerBase, "_compile_core"):
         return library
-    missing("JITCodeLibrary", "kernels take about half as long again to compile")
+    missing("JITCodeLibrary as it was", "kernels take about half as long again to compile")
     return None
 
 

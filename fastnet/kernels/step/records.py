@@ -102,7 +102,7 @@ class Buffers(NamedTuple):
     flags: np.ndarray  # uint8: which inputs are nonzero
     samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk
     lists: np.ndarray  # int32: entries of a CSR matrix by input
-    turns: np.ndarray  # int64 (2 + threads, a cache line or two): what crew.py counts
+    turns: np.ndarray  # int64 (2 + threads, 16), a number in each row: what crew.py counts
 
 
 class Batch(NamedTuple):

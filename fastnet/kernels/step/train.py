@@ -13,7 +13,7 @@ from numba import prange
 from fastnet.functions import L2, SCALE
 from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.chunks import chunk_of_step, chunks_of_step, cutting_of, is_last_chunk, rows_of_chunk
-from fastnet.kernels.step.crew import is_last, is_over, open_next, take_share, wait_for_others
+from fastnet.kernels.step.crew import end_share, is_over, open_next, take_share, wait_for_others
 from fastnet.kernels.step.first_layer import inputs_of_thread
 from fastnet.kernels.step.gather import choose
 from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
@@ -105,7 +105,7 @@ def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
                 share = -1 if is_over(turns, turn) else take_share(turns, turn, workers, worker)
                 while share >= 0:
                     part_of_thread(buffers, batch, tables, coefficients, chunk, part, workers, share)
-                    if is_last(turns, workers):
+                    if end_share(turns, workers):
                         if part == UNITS:
                             end_chunk(losses, buffers, tables, steps, cutting, step, c)
                         open_next(turns, turn)
