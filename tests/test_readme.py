@@ -48,7 +48,7 @@ COMMANDS = [
 
 def words_and_numbers(text: str) -> tuple[list[list[str]], list[float]]:
     """(words of each line that is not empty, with # for numbers; the numbers)."""
-    text = TIMES.sub("", text)
+    text = TIMES.sub("", text).replace("]", " ]")  # NumPy pads a number that has a digit less than its neighbours
     lines = [NUMBER.sub("#", line).split() for line in text.splitlines() if line.strip()]
     return lines, [float(number) for number in NUMBER.findall(text)]
 

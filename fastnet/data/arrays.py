@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-BLOCK = 1 << 18  # elements looked at in one piece: what is found out of them stays in L2
+BLOCK = 1 << 20  # elements looked at in one piece
 LABELS_HINT = "; labels of text become numbers by names, y = np.unique(y, return_inverse=True)"
 
 
