@@ -55,15 +55,13 @@ def choose_rows(samples, steps, rows, grain):
         samples[NUMBER, r] = steps.numbers[rows.start + r]
 
 
-@serial
+@inlined
 def begin_chunk(buffers, tables, steps, cutting, step, c):
-    """What one worker does alone before a chunk of a step; beyond the last step, nothing."""
-    if step == steps.coefficients.shape[0]:
-        return
+    """What one worker does alone before a chunk of a step. Beyond the last step nothing reads what it notes."""
     rows = rows_of_chunk(cutting, step, c)
     if rows.start < rows.stop:
         choose_rows(buffers.samples, steps, rows, tables.plans[0].grain)
-    elif cutting.limited and is_last_chunk(cutting, step, c):
+    elif cutting.limited and step < steps.coefficients.shape[0] and is_last_chunk(cutting, step, c):
         shorten_step(steps.coefficients[step], buffers.memory, tables)
 
 
@@ -72,13 +70,13 @@ def end_chunk(losses, buffers, tables, steps, cutting, step, c):
     """What one worker does alone after a chunk: note its losses, and begin the next."""
     rows = rows_of_chunk(cutting, step, c)
     losses[step, 0] += sum_of_losses(buffers.memory, tables.plans[0], rows.stop - rows.start)
-    if not is_last_chunk(cutting, step, c):
-        begin_chunk(buffers, tables, steps, cutting, step, c + 1)
-        return
-    l2 = steps.coefficients[step, L2]
-    if cutting.action != STORE and l2 != 0:
-        losses[step, 1] = 0.5 * l2 * sum_of_squares(buffers.memory, tables)
-    begin_chunk(buffers, tables, steps, cutting, step + 1, np.int64(0))
+    c += 1
+    if c == chunks_of_step(cutting, step):
+        l2 = steps.coefficients[step, L2]
+        if cutting.action != STORE and l2 != 0:
+            losses[step, 1] = 0.5 * l2 * sum_of_squares(buffers.memory, tables)
+        step, c = step + 1, np.int64(0)
+    begin_chunk(buffers, tables, steps, cutting, step, c)
 
 
 @serial
