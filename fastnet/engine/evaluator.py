@@ -131,9 +131,7 @@ def predict(sizes, activations, params: np.ndarray, X, threads: int | None = Non
 
 def _once(question, sizes, activations, params, X, threads, scale) -> np.ndarray:
     """A method of an Evaluator, asked once."""
-    evaluator = Evaluator(
-        sizes, activations, params.dtype, X, threads=threads, scale=scale, spare=_workspaces
-    )  # fmt: skip
+    evaluator = Evaluator(sizes, activations, params.dtype, X, threads=threads, scale=scale, spare=_workspaces)
     answer = question(evaluator, params)
     evaluator.done()
     return answer

@@ -55,7 +55,7 @@ class Stepper:
             self.inputs.encode(usable(self.threads))
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
-        keeps = self.batch_size > CHUNK or self.strategy.by_samples or self.task.max_norm is not None
+        keeps = self.batch_size > CHUNK or self.task.max_norm is not None
         self._allocate(keep_gradient=keeps, entries=every)
 
     def load(self) -> None:

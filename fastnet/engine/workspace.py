@@ -29,7 +29,8 @@ class Workspace:
     """Buffers and records for one network under one Strategy, for a number of threads or one.
 
     entries : most entries that a chunk of rows of a CSR matrix can hold.
-    keep_gradient : the gradient gets a place of its own, for several chunks, sums by samples or a largest norm.
+    keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; sums by samples have it
+    always.
     trains : False for predictions alone, which need no deltas.
     """
 
@@ -55,7 +56,7 @@ class Workspace:
         self.plan = self.plans[0]
 
         offsets = Offsets(dtype.itemsize)
-        self._place_weights(offsets, task, keep_gradient)
+        self._place_weights(offsets, task, keep_gradient or strategy.by_samples)
         self._place_constants(offsets, task)
         self.scratch = offsets.end  # all that follows is written before it is read
         self._describe(activations, strategy, task)

@@ -11,6 +11,7 @@ from fastnet.data.source import data_error
 from fastnet.tables.numerals import number_and_unit, number_of, plain_number
 
 LONGEST = 1e21  # larger numbers have no names of figures alone
+NUMBERS, WORDS, DATES = "numbers", "words", "dates"  # kinds of columns; any other kind cannot be used
 PIECE_ROWS = 1 << 13
 # Cells of a text that stand for nothing.
 GAPS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "?"})

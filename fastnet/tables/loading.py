@@ -12,9 +12,9 @@ from fastnet.data.dataset import Dataset
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.data.splitting import STREAM, draw, held_out_rows
 from fastnet.errors import warn
-from fastnet.tables.cells import Cells, Words, joined, some
+from fastnet.tables.cells import DATES, NUMBERS, WORDS, Cells, Words, joined, some
 from fastnet.tables.preprocess import Preprocess, require_columns, require_rows
-from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
+from fastnet.tables.reading import Table, open_table
 from fastnet.tables.targets import LEAST, Target, choose_target, target_date_error
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 from fastnet.data.budget import Budget
 from fastnet.data.source import data_error, told_as_data_errors
 from fastnet.errors import did_you_mean
-from fastnet.tables.cells import Piece, some
+from fastnet.tables.cells import DATES, NUMBERS, WORDS, Piece, some
 from fastnet.tables.columns import DROPPED, NUMBER, Column, choose, date_error, warn_of_strangers
-from fastnet.tables.reading import DATES, NUMBERS, WORDS, Table, open_table
+from fastnet.tables.reading import Table, open_table
 from fastnet.tables.statistics import Statistics
 from fastnet.tables.targets import Target
 
