@@ -201,29 +201,44 @@ def test_kept_kernels_run_in_another_process():
     assert printed[1] == "[]\n"
 
 
-EVALUATE = """
+USE = """
+import sys
 import numpy as np
-from fastnet import Network
+import fastnet
 from fastnet.kernels.compile.cache import listeners
 compiled = []
 listeners.append(compiled.append)
-Network([3, 2]).evaluate(np.zeros((9, 3), np.uint8), np.zeros(9, np.int64))
-print(compiled)
+net, X, y = fastnet.Network([3, 2]), np.zeros((9, 3), sys.argv[1]), np.zeros(9, np.int64)
+net.evaluate(X, y)
+print(*compiled)
+fastnet.train(net, X, y, epochs=1, batch_size=3)
+print(*compiled)
 """
 
 
-def test_compilation_is_shared_on_a_new_machine(tmp_path, monkeypatch):
+def use(inputs: str) -> list[list[str]]:
+    """What a new process compiled until it had evaluated, and until it had trained."""
+    command = [sys.executable, "-c", USE, inputs]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("inputs", ["uint8", "float32"])
+def test_compilation_is_shared_on_a_new_machine(inputs, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(engine_threads, "available_threads", lambda: 1)
     assert share_compilation() is None
     monkeypatch.setattr(engine_threads, "available_threads", lambda: 2)
-    helper = share_compilation()
+    helper = share_compilation(inputs)
     assert helper is not None
     assert helper.wait(timeout=600) == 0
-    run = subprocess.run([sys.executable, "-c", EVALUATE], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert run.stdout == "[]\n"
-    assert share_compilation() is None
+    assert use(inputs) == [[], ["train_steps", "rows_of_thread"]]
+    assert share_compilation(inputs) is None
+    for piece in tmp_path.rglob("units_of_thread-*"):  # a kernel that is kept finds its pieces, or compiles them
+        piece.write_bytes(b"damaged")
+    assert use(inputs) == [[], ["units_of_thread"]]
+    assert use(inputs) == [[], []]
 
 
 def in_threads(*functions):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from fastnet.tables import Preprocess
 
 
-def warm_up() -> None:
+def warm_up(inputs: str = "uint8") -> None:
     """Start to import the compiled kernels in the background: reading the data takes about as long. On a new machine,
-    a second process begins to compile.
+    a second process begins to compile those for rows of the dtype ``inputs``.
     """
 
     def load():
@@ -29,7 +29,7 @@ def warm_up() -> None:
         with contextlib.suppress(ImportError, RuntimeError):
             from fastnet.engine.warm import share_compilation
 
-            share_compilation()
+            share_compilation(inputs)
 
     threading.Thread(target=load).start()
 

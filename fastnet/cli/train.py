@@ -196,7 +196,7 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
         files.check_writable(f"--{option}", getattr(args, option))
     logs = results.open_logs(args)
     if args.backend == "numba" and team.rank == 0:
-        loading.warm_up()
+        loading.warm_up("uint8" if args.target is None else "float32")
     if args.target is not None:
         data, test_set, rows = tables.load(args)
     else:

@@ -32,7 +32,7 @@ class Evaluator:
     def __init__(
         self, sizes, activations, dtype, X, *, loss=CROSS_ENTROPY, threads=None, scale=1 / 255, spare=None
     ):  # fmt: skip
-        library.load(dtype)
+        library.want(dtype)
         self.sizes, self.activations, self.dtype = list(sizes), tuple(activations), np.dtype(dtype)
         self.inputs, self.spare = Inputs(X, dtype, scale), Spare() if spare is None else spare
         self.threads = threads or choose_threads(sizes, self.inputs.rows, has_region=True)
@@ -98,7 +98,7 @@ def _make_few(sizes, activations, dtype, unit):
 
 
 def _predict_few(sizes, activations, params, X, scale):
-    library.load(params.dtype)
+    library.want(params.dtype)
     unit = scale if X.dtype == np.uint8 else 1.0
     key = tuple(sizes), tuple(activations), params.dtype, unit
     kept = widths, codes, scratch, chosen = _few.take(key, lambda: _make_few(*key))

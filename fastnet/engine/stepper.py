@@ -39,7 +39,7 @@ class Stepper:
         self, sizes, activations, params, X, targets, *, batch_size, threads=None, weight=None, scale=1 / 255,
         augment=None, **task,
     ):  # fmt: skip
-        library.load(params.dtype)
+        library.want(params.dtype)
         self.sizes, self.activations, self.params = list(sizes), tuple(activations), params
         self.task = Task(**task)
         self.rows_seen = 0
@@ -176,9 +176,14 @@ class Stepper:
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0
         return rows
 
+    @property
+    def batch(self) -> Batch:
+        """What kernels learn from."""
+        return Batch(*self.inputs.arrays, self.targets.labels, self.targets.values, self.weight)
+
     def _train(self, losses, order, numbers, rows, batch_size, action, threads) -> None:
         """Steps on ``threads`` threads."""
-        batch = Batch(*self.inputs.arrays, self.targets.labels, self.targets.values, self.weight)
+        batch = self.batch
         if self.augmenter is None:
             self._take_steps(losses, batch, order, numbers, rows, batch_size, action, threads)
             return

@@ -29,12 +29,27 @@ def warmup(dtypes: tuple[str, ...] = ("float32",)) -> None:
         encoded(np.zeros(1, dtype), (np.zeros(256, dtype), np.dtype(dtype).type(1)), 1)
 
 
-def _warm_training(dtype: str, X: np.ndarray) -> None:
+def _stepper(dtype: str, X: np.ndarray):
     from fastnet.engine import Stepper
 
     y = np.array([0, 1])
-    stepper = Stepper(SIZES, ACTIVATIONS, np.zeros(12, dtype), X, y, loss=CROSS_ENTROPY, rule=SGD, batch_size=2)
-    stepper.gradient(np.arange(2), 0.5, 0.0)
+    return Stepper(SIZES, ACTIVATIONS, np.zeros(12, dtype), X, y, loss=CROSS_ENTROPY, rule=SGD, batch_size=2)
+
+
+def _warm_training(dtype: str, X: np.ndarray) -> None:
+    _stepper(dtype, X).gradient(np.arange(2), 0.5, 0.0)
+
+
+def _warm_units(dtype: str, X: np.ndarray) -> None:
+    """Compile the piece of the training that learns the gradient and moves the weights."""
+    from fastnet.kernels.compile.jit import compile_piece
+    from fastnet.kernels.step.records import Buffers, Chunk, Tables
+    from fastnet.kernels.step.units import units_of_thread
+
+    stepper = _stepper(dtype, X)
+    buffers, tables = Buffers(*stepper.workspace.buffers), Tables(*stepper.workspace.tables(1))
+    chunk = Chunk(np.int64(1), np.dtype(dtype).type(1), update=True, accumulate=False, scatter=False)
+    compile_piece(units_of_thread, buffers, stepper.batch, tables, np.zeros(1, dtype), chunk, np.int64(0))
 
 
 def _warm_prediction(dtype: str, X: np.ndarray) -> None:
@@ -43,12 +58,13 @@ def _warm_prediction(dtype: str, X: np.ndarray) -> None:
     Evaluator(SIZES, ACTIVATIONS, dtype, X).evaluate(np.zeros(12, dtype), np.array([0, 1]))
 
 
-def share_compilation() -> subprocess.Popen | None:
-    """Where nothing was compiled yet, compile in another process what the first evaluation of pixels will want, while
-    this one compiles the training: `fastnet train` shows its first epoch after 10.8 s instead of 12.7.
+def share_compilation(inputs: str = "uint8") -> subprocess.Popen | None:
+    """Where nothing was compiled yet, compile in another process some of what a training with evaluations will want.
 
-    This process looks into the cache when it gets there; if nothing is in it, it compiles for itself. Returns the other
-    process, which is ended when this one exits; None where there is nothing to do, or one core to do it.
+    inputs : dtype of the rows. The other process takes the library, then the piece that moves the weights, then
+    prediction. This one takes the rest, and each loads what the other has kept: `fastnet train` shows its first epoch
+    after 10 s, and after 16 s where only prediction was left to the other. Returns the other process, which is ended
+    when this one exits; None where there is nothing to do, or one core to do it.
     """
     from fastnet.engine.threads import available_threads
     from fastnet.kernels.compile import cache
@@ -59,7 +75,8 @@ def share_compilation() -> subprocess.Popen | None:
     if not sys.executable or getattr(sys, "frozen", False):  # no interpreter that could be started
         return None
     # -P: not what happens to lie in the working directory.
-    command, nothing = [sys.executable, "-P", "-m", "fastnet.engine.warm", str(os.getpid())], subprocess.DEVNULL
+    command = [sys.executable, "-P", "-m", "fastnet.engine.warm", str(os.getpid()), inputs]
+    nothing = subprocess.DEVNULL
     try:
         helper = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
     except OSError:
@@ -87,5 +104,10 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
+    from fastnet.kernels.vector import library
+
     threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
-    _warm_prediction("float32", np.zeros((2, 2), np.uint8))
+    X = np.zeros((2, 2), sys.argv[2])
+    library.load("float32")
+    _warm_units("float32", X)
+    _warm_prediction("float32", X)

@@ -129,6 +129,10 @@ class KernelCache:
         f = self.function
         return f"{f.__name__}-{key(f.__module__, f.__qualname__, str(sig), guards.target())}"
 
+    def lock_of(self, sig) -> Path:
+        """The file that is there while a process compiles for this signature."""
+        return folder() / f"{self._name(sig)}.lock"
+
     def load_overload(self, sig, target_context):
         """The compiled kernel for this signature, or None. Whatever goes wrong is a miss: it is compiled anew.
 
@@ -137,7 +141,7 @@ class KernelCache:
         self.let_others()
         found = self._load(sig, target_context)
         if found is None:
-            self.lock = Lock(folder() / f"{self._name(sig)}.lock")
+            self.lock = Lock(self.lock_of(sig))
             self.lock.take()
             found = self._load(sig, target_context)
         if found is None:
@@ -157,7 +161,7 @@ class KernelCache:
         if data is not None:
             with contextlib.suppress(Exception):
                 target_context.refresh()
-                return CompileResult._rebuild(target_context, *pickle.loads(data))
+                return self._rebuilt(pickle.loads(data), target_context)
             if not hasattr(CompileResult, "_rebuild"):
                 guards.missing("CompileResult._rebuild", "each process compiles its kernels anew")
         return None
@@ -173,11 +177,19 @@ class KernelCache:
         try:
             if compiled._asdict()["library"].has_dynamic_globals:
                 return
-            data = dumps(compiled._reduce())
+            data = dumps(self._reduced(compiled))
         except Exception:
             guards.missing("CompileResult._reduce as it was", "each process compiles its kernels anew")
             return
         write(self._name(sig), data)
+
+    def _reduced(self, compiled):
+        """What is kept of a compiled kernel."""
+        return compiled._reduce()
+
+    def _rebuilt(self, kept, target_context):
+        """The inverse of `_reduced`."""
+        return CompileResult._rebuild(target_context, *kept)
 
     def enable(self):
         """Asked for by Numba; this cache is always on."""

@@ -1,16 +1,45 @@
 """The decorators that kernels are compiled with, and the options behind them."""
 
-from numba import njit
+from numba import njit, typeof
 from numba.core.compiler import Compiler
 
 from fastnet.kernels.compile import guards
 from fastnet.kernels.compile.cache import use_cache
+from fastnet.kernels.compile.pieces import PiecedCache, callable_by_name, make_known
 
 # Without nnan and ninf, or `isfinite` stops working; without reassoc, or a change of code could change the order of
 # sums.
 FASTMATH = frozenset({"contract", "nsz"})
 # The default error model tests every division and raises, which keeps loops from being vectorized.
 OPTIONS = {"error_model": "numpy", "fastmath": set(FASTMATH), "nogil": True}
+
+
+def _with_library(library_class: type) -> type[Compiler]:
+    """A compiler that puts the code of a function into a library of this class."""
+
+    class LibraryCompiler(Compiler):
+        def __init__(self, *args, **settings):
+            super().__init__(*args, **settings)
+            if self.state["library"] is None:
+                library = library_class(self.state.targetctx.codegen(), "fastnet")
+                library.enable_object_caching()  # as Numba does with one that it makes
+                self.state["library"] = library
+
+    return LibraryCompiler
+
+
+def _entry_compiler() -> type[Compiler]:
+    """The compiler of kernels and pieces, which may call pieces by name."""
+    code_library = guards.code_library()
+    if code_library is None:
+        return Compiler
+
+    class EntryLibrary(code_library):  # type: ignore[misc, valid-type]
+        def _finalize_final_module(self):
+            make_known(self._final_module)
+            super()._finalize_final_module()
+
+    return _with_library(EntryLibrary)
 
 
 def _part_compilers() -> tuple[type[Compiler], type[Compiler]]:
@@ -41,13 +70,9 @@ def _part_compilers() -> tuple[type[Compiler], type[Compiler]]:
         def set_env(self, env_name, env):
             """Nothing to do: a helper has no Python objects, and without machine code no place for their address."""
 
-    class PartCompiler(Compiler):
-        def __init__(self, *args, **settings):
-            super().__init__(*args, **settings)
-            if self.state["library"] is None:
-                self.state["library"] = PartLibrary(self.state.targetctx.codegen(), "fastnet")
+    PartCompiler = _with_library(PartLibrary)
 
-    class ParallelCompiler(PartCompiler):
+    class ParallelCompiler(PartCompiler):  # type: ignore[misc, valid-type]
         def _compile_core(self):
             """Have the loop's functions, too, made as parts."""
             codegen = self.state.targetctx.codegen()
@@ -62,8 +87,10 @@ def _part_compilers() -> tuple[type[Compiler], type[Compiler]]:
 
 
 _part_compiler, _parallel_compiler = _part_compilers()
+_ENTRY = {"pipeline_class": _entry_compiler(), **OPTIONS}
 # Helpers have no entry from Python or C: the wrappers would take a fifth of the time that a first run compiles.
-_PART = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _part_compiler, **OPTIONS}
+_CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_PART = {"pipeline_class": _part_compiler, **_CALLED, **OPTIONS}
 
 # A helper that one thread runs.
 serial = njit(**_PART)
@@ -75,11 +102,24 @@ parallel = njit(parallel=True, **_PART | {"pipeline_class": _parallel_compiler})
 inlined = njit(inline="always", **OPTIONS)
 
 
+def piece(function):
+    """A large helper that is compiled and kept by itself; see `fastnet.kernels.compile.pieces`."""
+    if guards.code_library() is None or not guards.has_cache_hooks():
+        return serial(function)
+    return callable_by_name(use_cache(njit(**_ENTRY | _CALLED)(function), PiecedCache))
+
+
+def compile_piece(called, *arguments) -> None:
+    """Load a piece, or compile it, for arguments of the types of these."""
+    if hasattr(called, "piece"):
+        called.piece.make_known(tuple(map(typeof, arguments)))
+
+
 def parallel_entry(function):
     """A kernel that is called from Python and splits its work among threads: compiled once, kept on disk."""
-    return use_cache(njit(parallel=True, **OPTIONS)(function))
+    return use_cache(njit(parallel=True, **_ENTRY)(function), PiecedCache)
 
 
 def entry(function):
     """A kernel that is called from Python: compiled once, kept on disk with all that it calls."""
-    return use_cache(njit(**OPTIONS)(function))
+    return use_cache(njit(**_ENTRY)(function), PiecedCache)

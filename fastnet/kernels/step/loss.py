@@ -7,7 +7,7 @@ a function like `squared_loss`, and a case of `output_loss`.
 import math
 
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MSE, SIGMOID
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import inlined, piece, serial
 from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import LABEL, SAMPLE
 from fastnet.kernels.step.smoothing import note_smoothing, smooth_loss
@@ -126,7 +126,7 @@ def poisson_loss(buffers, batch, tables, rows):
         finish_row(memory, plan, layer, r, total)
 
 
-@serial
+@piece
 def output_loss(buffers, batch, tables, rows, scale):
     """Row losses, and the last layer's Z replaced by its delta; both get the factor ``scale`` times row weight."""
     plan, memory = tables.plans[0], buffers.memory

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastnet.kernels.compile.jit import serial
+from fastnet.kernels.compile.jit import piece, serial
 from fastnet.kernels.step.dropout import drop_neurons, dropped_derivative
 from fastnet.kernels.step.first_layer import first_layer, join_halves
 from fastnet.kernels.step.loss import output_loss
@@ -28,7 +28,7 @@ def keep_z(memory, plan, layer, rows):
         activate(a, ld, at(memory, plan.zeros), n, vectors, layer.activation)
 
 
-@serial
+@piece
 def network_forward(buffers, batch, tables, rows, transpose):
     """All layers for some rows of a chunk; the last layer's Z stays without its activation.
 
@@ -79,7 +79,7 @@ def pack_delta(memory, tables, rows):
         copy_block(target, width, source, ld, rows.stop - rows.start, min(NV, layer.vectors - v))
 
 
-@serial
+@piece
 def rows_of_thread(buffers, batch, tables, chunk, threads, thread):
     """Forward, loss and backward for one thread's rows of a chunk."""
     rows = cut(chunk.n, tables.plans[0].grain, threads, thread)

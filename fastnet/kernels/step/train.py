@@ -55,7 +55,7 @@ def choose_rows(samples, steps, rows, grain):
         samples[NUMBER, r] = steps.numbers[rows.start + r]
 
 
-@inlined
+@serial
 def begin_chunk(buffers, tables, steps, cutting, step, c):
     """What one worker does alone before a chunk of a step. Beyond the last step nothing reads what it notes."""
     rows = rows_of_chunk(cutting, step, c)
@@ -93,7 +93,7 @@ def part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, t
 @serial
 def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
     """All steps, as one worker takes part in them. One that is late passes over what is over."""
-    state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, 0
+    state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, np.int64(0)
     cutting = cutting_of(plan, steps)
     for step in range(steps.coefficients.shape[0]):
         coefficients = steps.coefficients[step]

@@ -7,7 +7,7 @@ or in `memory` at ``plan.gradient`` where it is summed over several chunks of ro
 import numpy as np
 
 from fastnet.functions import ADAM, SGD_LR
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import inlined, piece, serial
 from fastnet.kernels.step.flags import flag_rows, flags_at
 from fastnet.kernels.step.gather import is_bytes
 from fastnet.kernels.step.gradient_norm import squares_of, unit_squares
@@ -195,7 +195,7 @@ def first_inputs(tables, owned):
     return Span(start, stop)
 
 
-@serial
+@piece
 def units_of_thread(buffers, batch, tables, coefficients, chunk, thread):
     """Gradients and updates of the units that one thread owns."""
     plan, memory = tables.plans[0], buffers.memory
@@ -203,7 +203,7 @@ def units_of_thread(buffers, batch, tables, coefficients, chunk, thread):
     inputs = first_inputs(tables, owned)
     if inputs.start < inputs.stop:
         if chunk.scatter:
-            scatter_rows(buffers, batch.X, tables, inputs, chunk.n, 0, -coefficients[SGD_LR])
+            scatter_rows(buffers, batch.X, tables, inputs, chunk.n, np.int64(0), -coefficients[SGD_LR])
         elif plan.by_samples:
             scattered_gradient(buffers, batch.X, tables, inputs, chunk)
         elif plan.input == LISTS:

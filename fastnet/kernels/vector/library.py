@@ -14,11 +14,13 @@ from llvmlite import ir
 
 from fastnet.kernels.compile import cache, guards
 from fastnet.kernels.compile.lock import locked
+from fastnet.kernels.compile.pieces import before_linking
 from fastnet.kernels.vector import activations, atomics, blocks, optimizers, softmax, tile, transpose, walk
 
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 _engines: dict[np.dtype, llvm.ExecutionEngine] = {}
 _alive: list[llvm.ExecutionEngine] = []  # they own the machine code, which compiled kernels call until the process ends
+_wanted: set[np.dtype] = set()
 _lock = threading.Lock()
 
 
@@ -84,6 +86,24 @@ def _compile_alone(dtype: str, machine: llvm.TargetMachine) -> bytes:
             kept = _compile(source(dtype), machine)
             cache.write(name, kept)
         return kept
+
+
+def want(dtype) -> None:
+    """`load`, but where another process may be compiling the library, only when code that calls it is about to run."""
+    if np.dtype(dtype) in _engines:
+        return
+    if is_kept(dtype) or guards.code_library() is None:
+        load(dtype)
+    else:
+        _wanted.add(np.dtype(dtype))
+
+
+def _load_wanted() -> None:
+    while _wanted:
+        load(_wanted.pop())
+
+
+before_linking.append(_load_wanted)
 
 
 def load(dtype) -> None:
