@@ -15,7 +15,7 @@ from fastnet.engine.task import Task
 from fastnet.functions import BY_Z, CROSS_ENTROPY, IDENTITY, MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
-from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SKIP, UNIT, Buffers, Tables
+from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SAMPLE_ROWS, SKIP, UNIT, Buffers, Tables
 from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.walk import WIDEST
@@ -29,8 +29,8 @@ class Workspace:
     """Buffers and records for one network under one Strategy, for a number of threads or one.
 
     entries : most entries that a chunk of rows of a CSR matrix can hold.
-    keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; sums by samples have it
-    always.
+    keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; sums by samples and
+    groups have it always.
     trains : False for predictions alone, which need no deltas.
     """
 
@@ -52,25 +52,27 @@ class Workspace:
         self.width = NV * self.lanes
         self.panels = layout(sizes, dtype.itemsize)
         self.packed = self.panels[-1].end
-        self.plans, self.layers = np.zeros(1, PLAN), np.zeros(len(self.panels), LAYER)
-        self.plan = self.plans[0]
+        self.workers = threads if strategy.groups else 1  # that have scratch of their own
+        self.plans = np.zeros(self.workers * max(1, strategy.groups), PLAN)
+        self.all_layers = np.zeros((self.workers, len(self.panels)), LAYER)
+        self.plan, self.layers = self.plans[0], self.all_layers[0]
 
         offsets = Offsets(dtype.itemsize)
-        self._place_weights(offsets, task, keep_gradient or strategy.by_samples)
+        self._place_weights(offsets, task, keep_gradient or strategy.by_samples, strategy.groups)
         self._place_constants(offsets, task)
         self.scratch = offsets.end  # all that follows is written before it is read
         self._describe(activations, strategy, task)
         sparse = strategy.input != DENSE
         self.units, work, self.half = self._units(inputs.densities + EMPTY if sparse else np.ones(sizes[0]))
-        self._place_scratch(offsets, strategy, threads, entries, trains)
+        self._place_all_scratch(offsets, strategy, threads, entries, trains)
         self.splits = {n: cut_by_work(work, n) for n in {threads, 1}}
 
         self.memory = aligned(offsets.end, dtype)
         self._fill_constants(inputs.table, task)
         self._make_buffers(strategy, entries, threads)
-        for records in (self.plans, self.layers, self.units):
+        for records in (self.plans, self.all_layers, self.units):
             records.flags.writeable = False
-        self.plan = self.plans[0]  # a view that cannot be written either
+        self.plan, self.layers = self.plans[0], self.all_layers[0]  # views that cannot be written either
 
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:
@@ -79,14 +81,15 @@ class Workspace:
 
     def tables(self, threads: int) -> tuple[np.ndarray, ...]:
         """As kernels take them, to run on so many threads: as many as were asked for, or one."""
-        return tuple(Tables(self.plans, self.layers, self.units, self.splits[threads]))
+        return tuple(Tables(self.plans, self.all_layers.reshape(-1), self.units, self.splits[threads], self.splits[1]))
 
-    def _place_weights(self, offsets: Offsets, task: Task, keep_gradient: bool) -> None:
+    def _place_weights(self, offsets: Offsets, task: Task, keep_gradient: bool, groups: int) -> None:
         """Packed weights first, then what is laid out as they are, then the transposed copies."""
         plan, width = self.plan, self.width
         offsets.take((1 + MOMENTS[task.rule]) * self.packed)
         plan["moments"] = self.packed if MOMENTS[task.rule] else 0
-        plan["gradient"] = offsets.take(self.packed + NOTES) if keep_gradient else 0
+        places = [offsets.take(self.packed + NOTES) for _ in range(max(1, groups))] if keep_gradient or groups else [0]
+        self.plans["gradient"] = np.tile(places, self.workers)
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["fan_in"], row["fan_out"], row["vectors"] = layer.fan_in, layer.fan_out, layer.vectors
             row["weights"], row["weights_stride"], row["bias"] = layer.weights, layer.stride, layer.bias
@@ -118,10 +121,24 @@ class Workspace:
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
         plan["seed"] = task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
-        plan["by_samples"] = strategy.by_samples
+        plan["by_samples"], plan["groups"] = strategy.by_samples, strategy.groups
         self.layers["activation"] = self.layers["forward"] = activations
         self.layers["forward"][-1] = IDENTITY
         self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]
+
+    def _place_all_scratch(self, offsets: Offsets, *arguments) -> None:
+        """Scratch for each worker; only the places of that differ, and the gradients of the groups."""
+        plans = self.plans.reshape(self.workers, -1)
+        for worker in range(self.workers):
+            if worker > 0:
+                plans[worker, 0], self.all_layers[worker] = plans[0, 0], self.all_layers[0]
+            self.plan, self.layers = plans[worker, 0], self.all_layers[worker]
+            self._place_scratch(offsets, *arguments)
+            for group in range(1, plans.shape[1]):
+                gradient = plans[worker, group]["gradient"]
+                plans[worker, group] = plans[worker, 0]
+                plans[worker, group]["gradient"] = gradient
+        self.plan, self.layers = plans[0, 0], self.all_layers[0]
 
     def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
         plan, chunk = self.plan, strategy.chunk_rows
@@ -185,12 +202,13 @@ class Workspace:
         """The buffers that do not hold floats."""
         d, chunk = self.sizes[0], strategy.chunk_rows
         skips, lists = strategy.input == SKIP, strategy.input == LISTS
-        self.plan["flags_t"] = round_up(chunk * d, CACHE_LINE) if skips else 0
-        self.flags = aligned(int(self.plan["flags_t"]) + d * round_up(chunk, BITS) if skips else 0, np.uint8)
-        self.samples = np.zeros((4, chunk), np.int64)
-        self.plan["ends"], self.plan["entries"] = d, 2 * d
+        self.plans["flags_t"] = round_up(chunk * d, CACHE_LINE) if skips else 0
+        flags = round_up(int(self.plan["flags_t"]) + d * round_up(chunk, BITS), CACHE_LINE) if skips else 0
+        self.flags = aligned(self.workers * flags, np.uint8)
+        self.samples = np.zeros((self.workers * SAMPLE_ROWS, chunk), np.int64)
+        self.plans["ends"], self.plans["entries"] = d, 2 * d
         self.lists = np.zeros(2 * d + entries if lists else 0, np.int32)
-        self.turns = aligned((2 + threads) * APART, np.int64).reshape(-1, APART)
+        self.turns = aligned((2 + max(threads, strategy.groups)) * APART, np.int64).reshape(-1, APART)
 
     def fill(self, value: float) -> None:
         """Overwrite all scratch: a kernel that reads what it did not write shows itself."""

@@ -10,7 +10,11 @@ from fastnet.kernels.vector.shapes import Span
 
 
 class Cutting(NamedTuple):
-    """What decides how steps are cut. total : rows of all steps. limited : the gradient is held to a largest norm."""
+    """What decides how steps are cut.
+
+    total : rows of all steps. chunk_rows : most rows of a chunk; with groups, which cut it themselves, all of a batch.
+    limited : the gradient is held to a largest norm.
+    """
 
     total: int | np.int64
     batch_size: int | np.int64
@@ -23,7 +27,8 @@ class Cutting(NamedTuple):
 def cutting_of(plan, steps):
     """The Cutting of Steps."""
     limited = steps.action != STORE and plan.max_norm > 0
-    return Cutting(steps.order.shape[0], steps.batch_size, plan.chunk_rows, limited, steps.action)
+    chunk_rows = steps.batch_size if plan.groups else plan.chunk_rows
+    return Cutting(steps.order.shape[0], steps.batch_size, chunk_rows, limited, steps.action)
 
 
 @inlined

@@ -1,12 +1,12 @@
 """How workers, one a thread, share the parts of steps within one parallel region.
 
-A part is cut into as many shares as there are workers. A worker takes its own share, then any that nobody has taken:
-so the steps end even if the system gives the region a single thread, and a worker that comes late holds nobody up. Who
-takes a share decides no bit. The worker that ends the last share opens the next part, and the others wait for that. So
-a share must not raise or allocate: if it left early, they would wait for ever.
+A part is cut into shares, most parts into as many as there are workers. A worker takes its own share, then any that
+nobody has taken: so the steps end even if the system gives the region a single thread, and a worker that comes late
+holds nobody up. Who takes a share decides no bit. The worker that ends the last share opens the next part, and the
+others wait for that. So a share must not raise or allocate: if it left early, they would wait for ever.
 
-Parts are numbered through a run, and a share is claimed by the number of its part: a worker that comes late claims in
-vain what was taken meanwhile.
+Parts are numbered through a run, and a share is claimed by the number of its part: a worker that comes late finds that
+it was taken in that part or a later one.
 (A region for each part costs 3 us with omp and 50 with workqueue: 784-64-10, batch 128, two threads, omp: 80 us a step
 with three regions, 71 so.)
 """
@@ -15,8 +15,8 @@ from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.vector.atomics import add_one, claim, fresh, let_others_run, pause, publish
 from fastnet.kernels.vector.pointers import at
 
-# Rows of ``turns``: how many parts are over; how many shares of the present one have ended; in how many parts each
-# share was taken.
+# Rows of ``turns``: how many parts are over; how many shares of the present one have ended; how many parts there were
+# when each share was last taken, its own included.
 OVER, ENDED, TAKEN = range(3)
 PATIENCE = 4096  # pauses, 10 to 200 us by the processor, before a waiting worker offers its core to others
 
@@ -34,20 +34,21 @@ def is_over(turns, turn):
 
 
 @serial
-def take_share(turns, turn, workers, worker):
-    """A share of a part that nobody has taken, the worker's own if possible; -1 if there is none."""
-    for i in range(worker, worker + workers):
-        share = i if i < workers else i - workers
+def take_share(turns, turn, shares, own):
+    """A share of a part that nobody has taken, the worker's ``own`` if possible; -1 if there is none."""
+    for i in range(own, own + shares):
+        share = i if i < shares else i - shares
         taken = place(turns, TAKEN + share)
-        if fresh(taken) == turn and claim(taken, turn):  # a look first: a claim in vain would take the cache line
+        last = fresh(taken)  # a look first: a claim in vain would take the cache line
+        if last <= turn and claim(taken, last, turn + 1):
             return share
     return -1
 
 
 @inlined
-def end_share(turns, workers):
+def end_share(turns, shares):
     """Count a share that is done; whether it was the last of its part."""
-    return add_one(place(turns, ENDED)) == workers
+    return add_one(place(turns, ENDED)) == shares
 
 
 @inlined

@@ -9,8 +9,9 @@ from numba import carray, types
 from numba.extending import overload
 
 from fastnet.kernels.compile.jit import inlined, serial
-from fastnet.kernels.step.records import PLACE, SAMPLE
+from fastnet.kernels.step.records import NUMBER, PLACE, SAMPLE
 from fastnet.kernels.vector.pointers import at, panel_width, prefetch
+from fastnet.kernels.vector.shapes import Span
 
 AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
 
@@ -58,6 +59,15 @@ def choose(samples, order, start, rows, grain):
         place = min(r, rows.stop - 1)
         samples[SAMPLE, r] = order[start + place] if order.size else start + place
         samples[PLACE, r] = place
+
+
+@inlined
+def choose_rows(samples, steps, rows, grain):
+    """Note which rows of X a chunk has, a Span of ``steps.order``, and their numbers among all rows trained on."""
+    n = rows.stop - rows.start
+    choose(samples, steps.order, rows.start, Span(np.int64(0), n), grain)
+    for r in range(n):
+        samples[NUMBER, r] = steps.numbers[rows.start + r]
 
 
 @serial

@@ -145,3 +145,12 @@ def output_loss(buffers, batch, tables, rows, scale):
         poisson_loss(buffers, batch, tables, rows)
     if plan.smoothing:
         smooth_loss(buffers, batch, tables, rows)
+
+
+@inlined
+def sum_of_losses(memory, plan, n):
+    """The losses of the n rows of a chunk, in order."""
+    total = 0.0
+    for r in range(n):
+        total += memory[plan.row_loss + r]
+    return total

@@ -17,6 +17,7 @@ DENSE, SKIP, LISTS = range(3)  # plan.input: all inputs; those whose flag is not
 STORE, UPDATE, SCATTER, APPLY = range(4)
 # Rows of ``samples``: for each row of a chunk its row of X, its place, its label, its number among all trained on.
 SAMPLE, PLACE, LABEL, NUMBER = range(4)
+SAMPLE_ROWS = 4
 
 
 def _record(*names: str) -> np.dtype:
@@ -57,6 +58,7 @@ PLAN = _record(
     "input",  # DENSE, SKIP or LISTS
     "by_samples",  # whether the first layer's gradient is summed sample by sample, in its stored place
     "chunk_rows",  # rows that the buffers hold, a multiple of 16
+    "groups",  # most groups of a batch's chunks, each with a gradient (groups.py); 0: threads share each chunk
     "grain",  # a thread's rows start at a multiple of this
     "half",  # first input of the second half, where the first layer's sums are taken in halves
     "z_half",  # the second half's sums, laid out as a_out of the first layer
@@ -100,9 +102,10 @@ class Buffers(NamedTuple):
 
     memory: np.ndarray  # float32 or float64: packed weights, moments, gradient, scratch
     flags: np.ndarray  # uint8: which inputs are nonzero
-    samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk
+    samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk; where there
+    # are groups, four rows for each worker, as there are flags for each
     lists: np.ndarray  # int32: entries of a CSR matrix by input
-    turns: np.ndarray  # int64 (2 + threads, 16), a number in each row: what crew.py counts
+    turns: np.ndarray  # int64 (2 + most shares, 16), a number in each row: what crew.py counts
 
 
 class Batch(NamedTuple):
@@ -129,10 +132,11 @@ class Steps(NamedTuple):
 class Tables(NamedTuple):
     """The records of a network, and which thread owns which units."""
 
-    plans: np.ndarray  # PLAN (1,)
-    layers: np.ndarray  # LAYER (n_layers,)
+    plans: np.ndarray  # PLAN (1,); with groups (workers * groups,): a worker's places, a group's gradient
+    layers: np.ndarray  # LAYER (n_layers,); with groups (workers * n_layers,)
     units: np.ndarray  # UNIT
     split: np.ndarray  # int64 (threads + 1,): thread t owns the units from split[t] to below split[t + 1]
+    whole: np.ndarray  # int64 (2,): the split for one thread
 
 
 class Chunk(NamedTuple):

@@ -3,8 +3,11 @@
 A step has three parts: inputs (sums of the first layer; first_layer.py), rows (the rest of forward, loss, backward;
 rows.py), units (gradient and optimizer; units.py). Small steps leave the first layer to rows. All threads go through
 all steps in one parallel region, and meet after each part (crew.py). A thread owns the sums, the rows, the weights that
-it writes, and each sum has one order: so the bits do not depend on the number of threads. A batch of more than
-``plan.chunk_rows`` rows goes through in chunks, its gradient summed in order.
+it writes, and each sum has one order: so the bits do not depend on the number of threads.
+
+A batch of more than ``plan.chunk_rows`` rows goes through in chunks. They form groups, and in place of inputs and rows
+there is one part in which a thread takes a whole group (groups.py). Networks too large for that, and CSR matrices, go
+through chunk by chunk, the gradient summed in order.
 """
 
 import numpy as np
@@ -15,25 +18,17 @@ from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.chunks import chunk_of_step, chunks_of_step, cutting_of, is_last_chunk, rows_of_chunk
 from fastnet.kernels.step.crew import end_share, is_over, open_next, take_share, wait_for_others
 from fastnet.kernels.step.first_layer import inputs_of_thread
-from fastnet.kernels.step.gather import choose
+from fastnet.kernels.step.gather import choose_rows
 from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
-from fastnet.kernels.step.records import NUMBER, STORE, Batch, Buffers, Steps, Tables
+from fastnet.kernels.step.groups import add_gradients, gradient_of_group, groups_of_batch
+from fastnet.kernels.step.loss import sum_of_losses
+from fastnet.kernels.step.records import STORE, Batch, Buffers, Chunk, Steps, Tables
 from fastnet.kernels.step.rows import rows_of_thread
 from fastnet.kernels.step.units import units_of_thread
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
 from fastnet.kernels.vector.pointers import lanes
-from fastnet.kernels.vector.shapes import Span
 
-INPUTS, ROWS, UNITS, PARTS = range(4)
-
-
-@inlined
-def sum_of_losses(memory, plan, n):
-    """The losses of the n rows of a chunk, in order."""
-    total = 0.0
-    for r in range(n):
-        total += memory[plan.row_loss + r]
-    return total
+INPUTS, ROWS, GROUPS, UNITS, PARTS = range(5)
 
 
 @inlined
@@ -46,30 +41,26 @@ def sum_of_squares(memory, tables):
     return total
 
 
-@inlined
-def choose_rows(samples, steps, rows, grain):
-    """Note which rows of X a chunk has, and their numbers among all rows trained on."""
-    n = rows.stop - rows.start
-    choose(samples, steps.order, rows.start, Span(np.int64(0), n), grain)
-    for r in range(n):
-        samples[NUMBER, r] = steps.numbers[rows.start + r]
-
-
 @serial
 def begin_chunk(buffers, tables, steps, cutting, step, c):
     """What one worker does alone before a chunk of a step. Beyond the last step nothing reads what it notes."""
-    rows = rows_of_chunk(cutting, step, c)
+    rows, plan = rows_of_chunk(cutting, step, c), tables.plans[0]
     if rows.start < rows.stop:
-        choose_rows(buffers.samples, steps, rows, tables.plans[0].grain)
+        if not plan.groups:
+            choose_rows(buffers.samples, steps, rows, plan.grain)
     elif cutting.limited and step < steps.coefficients.shape[0] and is_last_chunk(cutting, step, c):
         shorten_step(steps.coefficients[step], buffers.memory, tables)
 
 
 @serial
-def end_chunk(losses, buffers, tables, steps, cutting, step, c):
+def end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c):
     """What one worker does alone after a chunk: note its losses, and begin the next."""
-    rows = rows_of_chunk(cutting, step, c)
-    losses[step, 0] += sum_of_losses(buffers.memory, tables.plans[0], rows.stop - rows.start)
+    rows, plan = rows_of_chunk(cutting, step, c), tables.plans[0]
+    n = rows.stop - rows.start
+    if not plan.groups:
+        losses[step, 0] += sum_of_losses(buffers.memory, plan, n)
+    elif n:
+        losses[step, 0] = of_groups[: groups_of_batch(plan, n)].sum()
     c += 1
     if c == chunks_of_step(cutting, step):
         l2 = steps.coefficients[step, L2]
@@ -79,19 +70,40 @@ def end_chunk(losses, buffers, tables, steps, cutting, step, c):
     begin_chunk(buffers, tables, steps, cutting, step, c)
 
 
+@inlined
+def shares_of_part(plan, chunk, part, workers):
+    """Into how many shares a part of a chunk is cut: none if there is no such part."""
+    if part == GROUPS:
+        return groups_of_batch(plan, chunk.n) if plan.groups and chunk.n else 0
+    if part == UNITS:
+        return workers
+    return workers if not plan.groups and (part == ROWS or plan.half) else 0
+
+
+@serial
+def units_of_batch(buffers, batch, tables, coefficients, chunk, thread):
+    """One thread's share of the part UNITS where there are groups: their gradients exist, and are added."""
+    if chunk.n:
+        add_gradients(buffers.memory, tables, groups_of_batch(tables.plans[0], chunk.n), thread)
+    added = Chunk(np.int64(0), chunk.scale, chunk.update, True, False)
+    units_of_thread(buffers, batch, tables, coefficients, added, thread)
+
+
 @serial
 def part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, thread):
-    """One thread's share of one part of a step."""
+    """One thread's share of one part of a step, but of GROUPS."""
     if part == INPUTS:
         inputs_of_thread(buffers, batch.X, tables, chunk, threads, thread)
     elif part == ROWS:
         rows_of_thread(buffers, batch, tables, chunk, threads, thread)
+    elif tables.plans[0].groups:
+        units_of_batch(buffers, batch, tables, coefficients, chunk, thread)
     else:
         units_of_thread(buffers, batch, tables, coefficients, chunk, thread)
 
 
 @serial
-def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
+def steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, worker):
     """All steps, as one worker takes part in them. One that is late passes over what is over."""
     state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, np.int64(0)
     cutting = cutting_of(plan, steps)
@@ -99,25 +111,33 @@ def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
         coefficients = steps.coefficients[step]
         for c in range(chunks_of_step(cutting, step)):
             chunk = chunk_of_step(cutting, step, c, coefficients[SCALE])
-            for part in range(INPUTS if plan.half else ROWS, PARTS):
-                share = -1 if is_over(turns, turn) else take_share(turns, turn, workers, worker)
+            for part in range(PARTS):
+                shares = shares_of_part(plan, chunk, part, workers)
+                if shares == 0:
+                    continue
+                own = min(worker * plan.groups // workers, shares - 1) if part == GROUPS else worker
+                share = -1 if is_over(turns, turn) else take_share(turns, turn, shares, own)
                 while share >= 0:
-                    part_of_thread(buffers, batch, tables, coefficients, chunk, part, workers, share)
-                    if end_share(turns, workers):
+                    if part == GROUPS:
+                        rows = rows_of_chunk(cutting, step, c)
+                        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, worker)
+                    else:
+                        part_of_thread(buffers, batch, tables, coefficients, chunk, part, workers, share)
+                    if end_share(turns, shares):
                         if part == UNITS:
-                            end_chunk(losses, buffers, tables, steps, cutting, step, c)
+                            end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c)
                         open_next(turns, turn)
-                    share = take_share(turns, turn, workers, worker)
+                    share = take_share(turns, turn, shares, own)
                 wait_for_others(turns, turn)
                 turn += 1
     restore_denormals(state)
 
 
 @parallel
-def steps_of_all(losses, buffers, batch, tables, steps, workers):
+def steps_of_all(losses, of_groups, buffers, batch, tables, steps, workers):
     """All workers at once."""
     for t in prange(workers):
-        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(t))
+        steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, np.int64(t))
 
 
 @entry
@@ -129,9 +149,9 @@ def train_steps(losses, buffers, batch, tables, steps):
     """
     buffers, batch, tables, steps = Buffers(*buffers), Batch(*batch), Tables(*tables), Steps(*steps)
     workers = tables.split.shape[0] - 1
-    losses[:], buffers.turns[:] = 0, 0
+    losses[:], buffers.turns[:], of_groups = 0, 0, np.zeros(tables.plans[0].groups)
     begin_chunk(buffers, tables, steps, cutting_of(tables.plans[0], steps), np.int64(0), np.int64(0))
     if workers == 1:
-        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(0))
+        steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, np.int64(0))
     else:
-        steps_of_all(losses, buffers, batch, tables, steps, workers)
+        steps_of_all(losses, of_groups, buffers, batch, tables, steps, workers)

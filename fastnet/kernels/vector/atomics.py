@@ -66,13 +66,12 @@ def add_one(typingctx, number):
 
 
 @intrinsic
-def claim(typingctx, number, value):
-    """number[0] += 1 if it is ``value``; returns whether it was: of several threads that is true of one."""
-    sig = types.boolean(number, types.int64)
+def claim(typingctx, number, old, new):
+    """number[0] = new if it is ``old``; returns whether it was: of several threads that is true of one."""
+    sig = types.boolean(number, types.int64, types.int64)
 
     def codegen(context, builder, signature, args):
-        number, value = args
-        found = builder.cmpxchg(number, value, builder.add(value, const(1)), "acq_rel", "acquire")
+        found = builder.cmpxchg(*args, "acq_rel", "acquire")
         return builder.extract_value(found, 1)
 
     return sig, codegen
