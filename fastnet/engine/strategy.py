@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 WORK_PER_THREAD = 3e6
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
 CHUNK = 256
-# Groups that the chunks of a batch of more than two chunks form, where one gradient takes at most so many bytes, as an L2
-# cache may (two threads, batch 2048, beside chunks that both share: 784-64-10 is 1.21 times as fast, 784-256-256-10
-# 1.09 times, 784-512-512-10 0.93 times; the full batch of 784-10-10 1.3 times).
+# Groups that the chunks of a batch of more than two chunks form, where a gradient takes at most so many bytes, and so does
+# a chunk in the widest layer: each about what an L2 cache holds (two threads, batch 2048, beside chunks that both share:
+# 784-64-10 is 1.21 times as fast, 784-256-256-10 1.09 times, 784-512-512-10 0.93 times; the full batch of 784-10-10 1.3
+# times).
 GROUPS, GROUPED_BYTES = 8, 2**21
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_rows`).
 SCATTER_ROWS = 64
@@ -108,8 +109,8 @@ def training_strategy(sizes: Sequence[int], itemsize: int, inputs: "Inputs", bat
     )
     scatters = way == SKIP and batch_size <= SCATTER_ROWS
     by_samples = way == SKIP and batch_size * -(-sizes[1] // lanes_of(itemsize)) <= SAMPLED_VECTORS
-    gradient_bytes = itemsize * sum(a * b for a, b in pairwise(sizes))
-    grouped = way != LISTS and batch_size > 2 * CHUNK and gradient_bytes <= GROUPED_BYTES
+    gradient, chunk = sum(a * b for a, b in pairwise(sizes)), CHUNK * max(sizes)  # numbers; a thread has a chunk each
+    grouped = way != LISTS and batch_size > 2 * CHUNK and max(gradient, chunk) * itemsize <= GROUPED_BYTES
     chunk_rows = round_up(min(batch_size, CHUNK), SIDE)
     return Strategy(way, chunk_rows, halves, scatters, by_samples, GROUPS if grouped else 0)
 

@@ -8,7 +8,7 @@
 Words. A *vector* is one register, ``lanes`` numbers (16 float32 with AVX-512, 8 with AVX2, 4 with NEON). A *panel* is
 NV = 2 vectors of columns of a matrix, stored row after row, so that products stream memory. A *unit* is some rows of W,
 as many as a panel is wide: one thread owns it and updates it while it is in L1. A *chunk* is up to 256 rows of a batch
-that go through the network together.
+that go through the network together. Chunks of a large batch form *groups*.
 
     W, 784 x 64, float32, AVX-512:         panel 0        panel 1
                                          32 columns     32 columns
@@ -24,8 +24,9 @@ One batch's way, in step/ unless a room is named:
     lock of `run_parallel` (fastnet.engine.threads). `steps_of_worker` is what one thread does for all steps, together
     with the others (crew.py).
  2. Before each chunk (chunks.py) one of them notes which rows of X it has, by `choose` (gather.py); after it, the loss.
- 3. A chunk has the parts INPUTS, ROWS and UNITS, each cut into shares; `part_of_thread` is one share. Small steps have
-    no part INPUTS.
+ 3. A chunk has the parts INPUTS, ROWS and UNITS, each cut into shares; `do_share` is one of them. Small steps have
+    no part INPUTS. Large batches have the part GROUPS in place of INPUTS and ROWS: `gradient_of_group` (groups.py)
+    takes some chunks through 6 to 11 by itself, and UNITS adds the groups' gradients.
  4. Part INPUTS: `inputs_of_thread` (first_layer.py) computes X W of the first layer, as two sums, over either half of
     the inputs.
  5. Part ROWS: `rows_of_thread` (rows.py) takes a thread's rows through 6 to 9.

@@ -56,7 +56,7 @@ def tables_of_worker(tables, worker, group):
 
 @serial
 def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows, group, worker):
-    """The gradient and the loss of one group's share of a batch's ``rows``, a Span of ``steps.order``."""
+    """The gradient of a group of the chunks of a batch, whose ``rows`` are a Span of ``steps.order``; and its loss."""
     buffers, tables = buffers_of_worker(buffers, worker), tables_of_worker(tables, worker, group)
     plan, n = tables.plans[0], rows.stop - rows.start
     chunks, groups, zero = chunks_of_batch(plan, n), groups_of_batch(plan, n), np.int64(0)
@@ -87,3 +87,12 @@ def add_gradients(memory, tables, groups, thread):
             if unit.first_row + unit.rows == layer.fan_in:
                 b, size = layer.bias, layer.vectors * lane
                 add_block(at(memory, b + target), size, at(memory, b + source), size, 1, layer.vectors)
+
+
+@serial
+def units_after_groups(buffers, batch, tables, coefficients, chunk, thread):
+    """One thread's share of the part UNITS: the gradients of its units are added, and the weights move."""
+    if chunk.n:
+        add_gradients(buffers.memory, tables, groups_of_batch(tables.plans[0], chunk.n), thread)
+    added = Chunk(np.int64(0), chunk.scale, chunk.update, True, False)
+    units_of_thread(buffers, batch, tables, coefficients, added, thread)

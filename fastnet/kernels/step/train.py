@@ -20,9 +20,9 @@ from fastnet.kernels.step.crew import end_share, is_over, open_next, take_share,
 from fastnet.kernels.step.first_layer import inputs_of_thread
 from fastnet.kernels.step.gather import choose_rows
 from fastnet.kernels.step.gradient_norm import shorten_step, squares_of
-from fastnet.kernels.step.groups import add_gradients, gradient_of_group, groups_of_batch
+from fastnet.kernels.step.groups import gradient_of_group, groups_of_batch, units_after_groups
 from fastnet.kernels.step.loss import sum_of_losses
-from fastnet.kernels.step.records import STORE, Batch, Buffers, Chunk, Steps, Tables
+from fastnet.kernels.step.records import STORE, Batch, Buffers, Steps, Tables
 from fastnet.kernels.step.rows import rows_of_thread
 from fastnet.kernels.step.units import units_of_thread
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
@@ -80,26 +80,25 @@ def shares_of_part(plan, chunk, part, workers):
     return workers if not plan.groups and (part == ROWS or plan.half) else 0
 
 
-@serial
-def units_of_batch(buffers, batch, tables, coefficients, chunk, thread):
-    """One thread's share of the part UNITS where there are groups: their gradients exist, and are added."""
-    if chunk.n:
-        add_gradients(buffers.memory, tables, groups_of_batch(tables.plans[0], chunk.n), thread)
-    added = Chunk(np.int64(0), chunk.scale, chunk.update, True, False)
-    units_of_thread(buffers, batch, tables, coefficients, added, thread)
+@inlined
+def own_share(plan, part, shares, workers, worker):
+    """The share that a worker takes first: of groups, those that it had in the last step."""
+    return min(worker * plan.groups // workers, shares - 1) if part == GROUPS else worker
 
 
 @serial
-def part_of_thread(buffers, batch, tables, coefficients, chunk, part, threads, thread):
-    """One thread's share of one part of a step, but of GROUPS."""
+def do_share(of_groups, buffers, batch, tables, steps, coefficients, rows, chunk, part, workers, worker, share):
+    """One share of one part of a step, which has these ``rows`` and is described by ``chunk``."""
     if part == INPUTS:
-        inputs_of_thread(buffers, batch.X, tables, chunk, threads, thread)
+        inputs_of_thread(buffers, batch.X, tables, chunk, workers, share)
     elif part == ROWS:
-        rows_of_thread(buffers, batch, tables, chunk, threads, thread)
+        rows_of_thread(buffers, batch, tables, chunk, workers, share)
+    elif part == GROUPS:
+        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, worker)
     elif tables.plans[0].groups:
-        units_of_batch(buffers, batch, tables, coefficients, chunk, thread)
+        units_after_groups(buffers, batch, tables, coefficients, chunk, share)
     else:
-        units_of_thread(buffers, batch, tables, coefficients, chunk, thread)
+        units_of_thread(buffers, batch, tables, coefficients, chunk, share)
 
 
 @serial
@@ -108,21 +107,17 @@ def steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, w
     state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, np.int64(0)
     cutting = cutting_of(plan, steps)
     for step in range(steps.coefficients.shape[0]):
-        coefficients = steps.coefficients[step]
+        row = steps.coefficients[step]
         for c in range(chunks_of_step(cutting, step)):
-            chunk = chunk_of_step(cutting, step, c, coefficients[SCALE])
+            rows, chunk = rows_of_chunk(cutting, step, c), chunk_of_step(cutting, step, c, row[SCALE])
             for part in range(PARTS):
                 shares = shares_of_part(plan, chunk, part, workers)
                 if shares == 0:
                     continue
-                own = min(worker * plan.groups // workers, shares - 1) if part == GROUPS else worker
+                own = own_share(plan, part, shares, workers, worker)
                 share = -1 if is_over(turns, turn) else take_share(turns, turn, shares, own)
                 while share >= 0:
-                    if part == GROUPS:
-                        rows = rows_of_chunk(cutting, step, c)
-                        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, worker)
-                    else:
-                        part_of_thread(buffers, batch, tables, coefficients, chunk, part, workers, share)
+                    do_share(of_groups, buffers, batch, tables, steps, row, rows, chunk, part, workers, worker, share)
                     if end_share(turns, shares):
                         if part == UNITS:
                             end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c)
