@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 WORK_PER_THREAD = 3e6
 # Rows of a batch in flight: 256 rows of 784 float32 are 800 kB, half of it for each of two L2 caches.
 CHUNK = 256
-# Groups that the chunks of a batch of more than two chunks form, where a gradient takes at most so many bytes, and so does
-# a chunk in the widest layer: each about what an L2 cache holds (two threads, batch 2048, beside chunks that both share:
-# 784-64-10 is 1.21 times as fast, 784-256-256-10 1.09 times, 784-512-512-10 0.93 times; the full batch of 784-10-10 1.3
-# times).
+# Groups that the chunks of a batch of more than two chunks form, where a gradient takes at most so many bytes, and so
+# does a chunk in the widest layer: each about what an L2 cache holds (two threads, batch 2048, beside chunks that both
+# share: 784-64-10 is 1.21 times as fast, 784-256-256-10 1.09 times, 784-512-512-10 0.93 times; the full batch of
+# 784-10-10 1.3 times).
 GROUPS, GROUPED_BYTES = 8, 2**21
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_rows`).
 SCATTER_ROWS = 64
