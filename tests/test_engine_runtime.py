@@ -180,6 +180,20 @@ def test_the_library_is_read_back_or_compiled(tmp_path, monkeypatch, compiled):
         assert compiled == again
 
 
+def test_a_library_that_could_not_be_loaded_is_still_wanted(monkeypatch):
+    def interrupted(dtype):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "_wanted", {np.dtype("float32")})
+    with monkeypatch.context() as m:
+        m.setattr(library, "load", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            library._load_wanted()
+    assert library._wanted
+    library._load_wanted()
+    assert not library._wanted
+
+
 KEPT = """
 import numpy as np
 from fastnet import kernels

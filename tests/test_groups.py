@@ -53,6 +53,20 @@ def test_many_chunks_agree_with_the_oracle_and_have_the_same_bits_on_any_number_
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("kind", ["few pixels", "floats"])
+def test_clipping_dropout_smoothing_and_activations_by_z(kind):
+    problem = MANY.but(kind=kind, dtype="float64", hidden="gelu", rule=ADAM)
+    check_against_oracle(problem, max_norm=0.01, dropout=0.2, smoothing=0.1)
+
+
+def test_one_thread_may_use_what_was_made_for_several(monkeypatch):
+    p = pieces(MANY)
+    first = p.run(engine, threads=3)
+    monkeypatch.setattr("fastnet.engine.stepper.usable", lambda threads: 1)  # as in a forked child
+    for a, b in zip(first, p.run(engine, np.nan, threads=3), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_groups_change_nothing_but_rounding(monkeypatch):
     p = pieces(MANY.but(dtype="float64", rule=ADAM))
     grouped = p.run(engine)

@@ -74,8 +74,8 @@ class Strategy:
     input : DENSE, SKIP or LISTS. chunk_rows : rows that go through the network together, a multiple of SIDE.
     halves : the first layer's sums are taken in two halves (fastnet.kernels.step.first_layer).
     scatters : plain SGD is applied to the first layer sample by sample. by_samples : the first layer's gradient is
-    summed sample by sample. groups : into how many the chunks of a batch are put together
-    (fastnet.kernels.step.groups); 0 is none.
+    summed sample by sample. groups : into how many, at most, the chunks of a batch are put together
+    (fastnet.kernels.step.groups), which is also how many threads find work then; 0 is none.
     """
 
     input: int

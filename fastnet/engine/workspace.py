@@ -52,9 +52,9 @@ class Workspace:
         self.width = NV * self.lanes
         self.panels = layout(sizes, dtype.itemsize)
         self.packed = self.panels[-1].end
-        self.workers = threads if strategy.groups else 1  # that have scratch of their own
-        self.plans = np.zeros(self.workers * max(1, strategy.groups), PLAN)
-        self.all_layers = np.zeros((self.workers, len(self.panels)), LAYER)
+        self.desks = max(1, min(threads, strategy.groups))  # see fastnet.kernels.step.groups
+        self.plans = np.zeros(self.desks * max(1, strategy.groups), PLAN)
+        self.all_layers = np.zeros((self.desks, len(self.panels)), LAYER)
         self.plan, self.layers = self.plans[0], self.all_layers[0]
 
         offsets = Offsets(dtype.itemsize)
@@ -89,7 +89,7 @@ class Workspace:
         offsets.take((1 + MOMENTS[task.rule]) * self.packed)
         plan["moments"] = self.packed if MOMENTS[task.rule] else 0
         places = [offsets.take(self.packed + NOTES) for _ in range(max(1, groups))] if keep_gradient or groups else [0]
-        self.plans["gradient"] = np.tile(places, self.workers)
+        self.plans["gradient"] = np.tile(places, self.desks)
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["fan_in"], row["fan_out"], row["vectors"] = layer.fan_in, layer.fan_out, layer.vectors
             row["weights"], row["weights_stride"], row["bias"] = layer.weights, layer.stride, layer.bias
@@ -127,17 +127,17 @@ class Workspace:
         self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]
 
     def _place_all_scratch(self, offsets: Offsets, *arguments) -> None:
-        """Scratch for each worker; only the places of that differ, and the gradients of the groups."""
-        plans = self.plans.reshape(self.workers, -1)
-        for worker in range(self.workers):
-            if worker > 0:
-                plans[worker, 0], self.all_layers[worker] = plans[0, 0], self.all_layers[0]
-            self.plan, self.layers = plans[worker, 0], self.all_layers[worker]
+        """Scratch for each desk; only the places of that differ, and the gradients of the groups."""
+        plans = self.plans.reshape(self.desks, -1)
+        for desk in range(self.desks):
+            if desk > 0:
+                plans[desk, 0], self.all_layers[desk] = plans[0, 0], self.all_layers[0]
+            self.plan, self.layers = plans[desk, 0], self.all_layers[desk]
             self._place_scratch(offsets, *arguments)
             for group in range(1, plans.shape[1]):
-                gradient = plans[worker, group]["gradient"]
-                plans[worker, group] = plans[worker, 0]
-                plans[worker, group]["gradient"] = gradient
+                gradient = plans[desk, group]["gradient"]
+                plans[desk, group] = plans[desk, 0]
+                plans[desk, group]["gradient"] = gradient
         self.plan, self.layers = plans[0, 0], self.all_layers[0]
 
     def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
@@ -147,7 +147,8 @@ class Workspace:
         plan["squares"] = offsets.take(2 * self.lanes * len(self.units))
         most = max(WIDEST // NV * self.width**2, *(layer.end - layer.bias for layer in self.panels))
         plan["scratch_size"] = round_up(most, 64)
-        plan["scratch"] = offsets.take(threads * int(plan["scratch_size"]))
+        in_scratch = 0 if strategy.groups else threads  # gradients that have no place of their own
+        plan["scratch"] = offsets.take(in_scratch * int(plan["scratch_size"]))
         room = self._place_activations(offsets, strategy, trains)
         plan["values"] = offsets.take(entries)
         if strategy.halves:
@@ -204,8 +205,8 @@ class Workspace:
         skips, lists = strategy.input == SKIP, strategy.input == LISTS
         self.plans["flags_t"] = round_up(chunk * d, CACHE_LINE) if skips else 0
         flags = round_up(int(self.plan["flags_t"]) + d * round_up(chunk, BITS), CACHE_LINE) if skips else 0
-        self.flags = aligned(self.workers * flags, np.uint8)
-        self.samples = np.zeros((self.workers * SAMPLE_ROWS, chunk), np.int64)
+        self.flags = aligned(self.desks * flags, np.uint8)
+        self.samples = np.zeros((self.desks * SAMPLE_ROWS, chunk), np.int64)
         self.plans["ends"], self.plans["entries"] = d, 2 * d
         self.lists = np.zeros(2 * d + entries if lists else 0, np.int32)
         self.turns = aligned((2 + max(threads, strategy.groups)) * APART, np.int64).reshape(-1, APART)

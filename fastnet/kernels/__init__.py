@@ -23,7 +23,8 @@ One batch's way, in step/ unless a room is named:
  1. The Stepper (fastnet.engine.stepper) calls `train_steps` (train.py) with buffers, batch, tables and steps, under the
     lock of `run_parallel` (fastnet.engine.threads). `steps_of_worker` is what one thread does for all steps, together
     with the others (crew.py).
- 2. Before each chunk (chunks.py) one of them notes which rows of X it has, by `choose` (gather.py); after it, the loss.
+ 2. Before each chunk (chunks.py) one of them notes which rows of X it has, by `choose_rows` (gather.py); after it, the
+    loss.
  3. A chunk has the parts INPUTS, ROWS and UNITS, each cut into shares; `do_share` is one of them. Small steps have
     no part INPUTS. Large batches have the part GROUPS in place of INPUTS and ROWS: `gradient_of_group` (groups.py)
     takes some chunks through 6 to 11 by itself, and UNITS adds the groups' gradients.

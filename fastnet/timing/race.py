@@ -58,7 +58,7 @@ def race(
     clock: Callable[[Callable[[], Any]], float] | None = None,
     pids: tuple[int, ...] = (),
 ) -> Race:
-    """Run the contestants in turns until ``rounds`` rounds were quiet or ``patience`` seconds are over.
+    """Run the contestants in turns until ``rounds`` rounds were quiet or ``patience`` seconds are over, pauses apart.
 
     A round runs each contestant twice, forth and back. It takes FEWEST rounds, but not twice the patience, at least.
     warm : called with a contestant's name before each of its turns. clock : runs a contestant and returns its
@@ -71,7 +71,7 @@ def race(
     others = Others(pids)
     start = time.perf_counter()
     while _quiet(shares) < rounds:
-        elapsed = time.perf_counter() - start
+        elapsed = time.perf_counter() - start - len(taken) * 2 * len(names) * PAUSE
         if taken and elapsed > patience and (len(taken) >= FEWEST or elapsed > 2 * patience):
             break
         seconds = dict.fromkeys(names, 0.0)

@@ -115,11 +115,6 @@ def compile_piece(called, *arguments) -> None:
         called.piece.make_known(tuple(map(typeof, arguments)))
 
 
-def parallel_entry(function):
-    """A kernel that is called from Python and splits its work among threads: compiled once, kept on disk."""
-    return use_cache(njit(parallel=True, **_ENTRY)(function), PiecedCache)
-
-
 def entry(function):
-    """A kernel that is called from Python: compiled once, kept on disk with all that it calls."""
+    """A kernel that is called from Python: compiled once, kept on disk with all that it calls but its pieces."""
     return use_cache(njit(**_ENTRY)(function), PiecedCache)

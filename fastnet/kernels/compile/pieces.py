@@ -7,12 +7,14 @@ prediction share two of them. `train_steps` with its pieces compiles as fast as 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from inspect import Signature, signature
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastnet.kernels.compile.cache import KernelCache, key
@@ -39,11 +41,13 @@ class Piece:
 
     def is_compiled_elsewhere(self, args: tuple) -> bool:
         """Whether another process seems to be compiling it."""
-        return self.cache.lock_of(args).exists()
+        return os.path.exists(self.cache.lock_of(args))  # False, too, where nobody may look
 
     def name(self, args: tuple) -> str:
         """By which code calls it."""
-        name = f"fastnet_{self.dispatcher.py_func.__name__}_{key(str(args))}"
+        function = self.dispatcher.py_func
+        unique = key(function.__module__, function.__qualname__, str(args)).removesuffix(".bin")
+        name = f"fastnet_{function.__name__}_{unique}"
         _pieces[name] = self, args
         return name
 
@@ -57,7 +61,9 @@ def callable_by_name(dispatcher):
             kind = context.call_conv.get_function_type(types.none, signature.args)
             name, module = piece.name(signature.args), builder.module
             function = module.globals.get(name) or ir.Function(module, kind, name)
-            context.call_conv.call_function(builder, function, types.none, signature.args, args)
+            status, _ = context.call_conv.call_function(builder, function, types.none, signature.args, args)
+            with cgutils.if_unlikely(builder, status.is_error):
+                context.call_conv.return_status_propagate(builder, status)
             return context.get_dummy_value()
 
         return types.none(*types_of_arguments), codegen

@@ -13,7 +13,7 @@ import numpy as np
 from numba import carray, prange, types
 from numba.extending import overload
 
-from fastnet.kernels.compile.jit import inlined, parallel_entry, serial
+from fastnet.kernels.compile.jit import entry, inlined, parallel, serial
 from fastnet.kernels.step.dropout import key_of
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
 from fastnet.kernels.vector.pointers import at, prefetch
@@ -163,7 +163,14 @@ def augment_of_thread(out, X, order, numbers, motion, canvas, threads, thread):
     restore_denormals(state)
 
 
-@parallel_entry
+@parallel
+def augment_of_all(out, X, order, numbers, motion, canvas, threads):
+    """All threads' parts at once."""
+    for t in prange(threads):
+        augment_of_thread(out, X, order, numbers, motion, canvas, threads, np.int64(t))
+
+
+@entry
 def augment_rows(out, X, order, numbers, motion, canvas, threads):
     """out[r] = row order[r] of X as an image that has moved; both flat, rows of height * width.
 
@@ -174,5 +181,4 @@ def augment_rows(out, X, order, numbers, motion, canvas, threads):
     if threads == 1:
         augment_of_thread(out, X, order, numbers, motion, canvas, threads, np.int64(0))
     else:
-        for t in prange(threads):
-            augment_of_thread(out, X, order, numbers, motion, canvas, threads, np.int64(t))
+        augment_of_all(out, X, order, numbers, motion, canvas, threads)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import carray, prange
 
-from fastnet.kernels.compile.jit import parallel_entry, serial
+from fastnet.kernels.compile.jit import entry, parallel, serial
 from fastnet.kernels.vector.pointers import at
 from fastnet.kernels.vector.shapes import cut
 
@@ -39,7 +39,14 @@ def codes_of_thread(codes, wrong, X, table, inverse, threads, thread):
             wrong[0] = 1
 
 
-@parallel_entry
+@parallel
+def codes_of_all(codes, wrong, X, table, inverse, threads):
+    """All threads' blocks at once."""
+    for t in prange(threads):
+        codes_of_thread(codes, wrong, X, table, inverse, threads, np.int64(t))
+
+
+@entry
 def encode(codes, wrong, X, table, inverse, threads):
     """Fill codes, uint8 (n,), so that table[codes] == X (n,).
 
@@ -49,5 +56,4 @@ def encode(codes, wrong, X, table, inverse, threads):
     if threads == 1:
         codes_of_thread(codes, wrong, X, table, inverse, threads, np.int64(0))
     else:
-        for t in prange(threads):
-            codes_of_thread(codes, wrong, X, table, inverse, threads, np.int64(t))
+        codes_of_all(codes, wrong, X, table, inverse, threads)

@@ -1,8 +1,11 @@
 """Batches of several chunks: their chunks form groups, and each group sums a gradient of its own.
 
-A worker takes a group through forward, backward and gradient by itself, on buffers of its own. So nothing travels
-between the caches before the groups' gradients are added, in order, and the weights move. How rows form groups depends
-on their number alone, not on the workers.
+A worker takes a group through forward, backward and gradient by itself. So nothing travels between the caches before
+the groups' gradients are added, in order, and the weights move. How rows form groups depends on their number alone, not
+on the workers.
+
+What a worker writes meanwhile is at its *desk*: its own buffers, or those of the group where workers are more than
+groups.
 """
 
 import numpy as np
@@ -37,27 +40,27 @@ def groups_of_batch(plan, rows):
 
 
 @inlined
-def buffers_of_worker(buffers, worker):
-    """A worker's part of what workers write; its places in ``memory`` are in its records."""
-    samples, workers = buffers.samples, buffers.samples.shape[0] // SAMPLE_ROWS
-    size, first = buffers.flags.size // workers, worker * SAMPLE_ROWS
-    flags = buffers.flags[worker * size : (worker + 1) * size]
+def buffers_of_desk(buffers, desk):
+    """What is written at one desk; its places in ``memory`` are in its records."""
+    samples, desks = buffers.samples, buffers.samples.shape[0] // SAMPLE_ROWS
+    size, first = buffers.flags.size // desks, desk * SAMPLE_ROWS
+    flags = buffers.flags[desk * size : (desk + 1) * size]
     return Buffers(buffers.memory, flags, samples[first : first + SAMPLE_ROWS], buffers.lists, buffers.turns)
 
 
 @inlined
-def tables_of_worker(tables, worker, group):
-    """The records for a worker that owns all units, with the gradient of a group."""
+def tables_of_desk(tables, desk, group):
+    """The records for one that owns all units, at a desk, with the gradient of a group."""
     plan = tables.plans[0]
-    first, n = worker * plan.groups + group, plan.n_layers
-    layers = tables.layers[worker * n : (worker + 1) * n]
+    first, n = desk * plan.groups + group, plan.n_layers
+    layers = tables.layers[desk * n : (desk + 1) * n]
     return Tables(tables.plans[first : first + 1], layers, tables.units, tables.whole, tables.whole)
 
 
 @serial
-def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows, group, worker):
+def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows, group, desk):
     """The gradient of a group of the chunks of a batch, whose ``rows`` are a Span of ``steps.order``; and its loss."""
-    buffers, tables = buffers_of_worker(buffers, worker), tables_of_worker(tables, worker, group)
+    buffers, tables = buffers_of_desk(buffers, desk), tables_of_desk(tables, desk, group)
     plan, n = tables.plans[0], rows.stop - rows.start
     chunks, groups, zero = chunks_of_batch(plan, n), groups_of_batch(plan, n), np.int64(0)
     mine = cut(chunks, 1, groups, group)

@@ -4,7 +4,7 @@ Sizes and offsets travel as data, so another width, depth, batch or activation c
 elements of ``memory``, the one array that holds weights, moments and scratch, unless they say otherwise. The driver
 builds the records once (fastnet.engine.workspace); kernels only read them.
 
-A record cannot enter a parallel region by itself. So ``plans`` is an array of one record, and kernels begin with
+A record cannot enter a parallel region by itself. So ``plans`` is an array, often of one record, and kernels begin with
 ``plan = tables.plans[0]``.
 """
 
@@ -103,7 +103,7 @@ class Buffers(NamedTuple):
     memory: np.ndarray  # float32 or float64: packed weights, moments, gradient, scratch
     flags: np.ndarray  # uint8: which inputs are nonzero
     samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk; where there
-    # are groups, four rows for each worker, as there are flags for each
+    # are groups, four rows for each desk (groups.py), as there are flags for each
     lists: np.ndarray  # int32: entries of a CSR matrix by input
     turns: np.ndarray  # int64 (2 + most shares, 16), a number in each row: what crew.py counts
 
@@ -132,8 +132,8 @@ class Steps(NamedTuple):
 class Tables(NamedTuple):
     """The records of a network, and which thread owns which units."""
 
-    plans: np.ndarray  # PLAN (1,); with groups (workers * groups,): a worker's places, a group's gradient
-    layers: np.ndarray  # LAYER (n_layers,); with groups (workers * n_layers,)
+    plans: np.ndarray  # PLAN (1,); with groups (desks * groups,): a desk's places, a group's gradient
+    layers: np.ndarray  # LAYER (n_layers,); with groups (desks * n_layers,)
     units: np.ndarray  # UNIT
     split: np.ndarray  # int64 (threads + 1,): thread t owns the units from split[t] to below split[t + 1]
     whole: np.ndarray  # int64 (2,): the split for one thread

@@ -94,7 +94,8 @@ def do_share(of_groups, buffers, batch, tables, steps, coefficients, rows, chunk
     elif part == ROWS:
         rows_of_thread(buffers, batch, tables, chunk, workers, share)
     elif part == GROUPS:
-        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, worker)
+        desk = worker if workers <= tables.plans[0].groups else share
+        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, desk)
     elif tables.plans[0].groups:
         units_after_groups(buffers, batch, tables, coefficients, chunk, share)
     else:

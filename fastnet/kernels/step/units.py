@@ -140,8 +140,9 @@ def update_unit(memory, tables, coefficients, chunk, u, thread):
     a_in = Operand(layer.a_in + row // width * layer.panel_stride_in, layer.row_stride_in, layer.panel_stride_in)
     for v in range(0, layer.vectors, NV):
         vectors, w = min(NV, layer.vectors - v), weights_at(layer, v, row, width)
-        g, places = gradient_at(layer, plan, w, width, thread), places_ahead(plan, layer, w, v, unit, width)
-        dense_gradient(memory, g.offset, a_in, delta_at(layer, plan, v), chunk, unit.rows, vectors, places)
+        g = gradient_at(layer, plan, w, width, thread)
+        ahead = places_ahead(plan, layer, w, v, unit, width) if chunk.update else (g.offset, g.offset, g.offset)
+        dense_gradient(memory, g.offset, a_in, delta_at(layer, plan, v), chunk, unit.rows, vectors, ahead)
         if chunk.update:
             update_panels(memory, w, squares, g, plan, layer, coefficients, unit, v, vectors)
 
@@ -217,5 +218,5 @@ def units_of_thread(buffers, batch, tables, coefficients, chunk, thread):
             sparse_unit(buffers, batch.X, tables, coefficients, chunk, u, thread)
         if unit.first_row + unit.rows == tables.layers[unit.layer].fan_in:
             bias_update(memory, tables, coefficients, chunk, u, thread)
-        if plan.max_norm and not chunk.update:
+        if plan.max_norm and not chunk.update and not (plan.groups and chunk.n):  # a group has part of the gradient
             unit_squares(memory, tables, coefficients, u)

@@ -99,8 +99,9 @@ def want(dtype) -> None:
 
 
 def _load_wanted() -> None:
-    while _wanted:
-        load(_wanted.pop())
+    for dtype in tuple(_wanted):
+        load(dtype)
+        _wanted.discard(dtype)  # not before: code that is linked without its library ends the process
 
 
 before_linking.append(_load_wanted)
