@@ -11,7 +11,7 @@ from fastnet.cli.parser import Commands
 from fastnet.terminal import fold
 
 CASES = (("mnist-64", 60_000), ("mnist-30-b10", 12_000), ("dense-512", 7_680))  # names, and rows of a run
-ROUNDS, PATIENCE = 5, 2.0  # of each case; PATIENCE in seconds
+ROUNDS, PATIENCE = 4, 2.0  # of each case; PATIENCE in seconds, without pauses
 DEADLINE = 22.0  # seconds after which no further case is begun
 WIDTH = 40  # of the longest bar
 

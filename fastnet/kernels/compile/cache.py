@@ -114,6 +114,11 @@ def compiling(what: str) -> None:
         listener(what)
 
 
+def code_of(compiled):
+    """Numba's library of the code of a compiled function."""
+    return compiled._asdict()["library"]
+
+
 class KernelCache:
     """What a Numba dispatcher asks of its cache, for one kernel."""
 
@@ -175,7 +180,7 @@ class KernelCache:
 
     def _save(self, sig, compiled):
         try:
-            if compiled._asdict()["library"].has_dynamic_globals:
+            if code_of(compiled).has_dynamic_globals:
                 return
             data = dumps(self._reduced(compiled))
         except Exception:

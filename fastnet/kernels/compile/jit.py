@@ -46,7 +46,7 @@ def _part_compilers() -> tuple[type[Compiler], type[Compiler]]:
     """The compilers of serial and of parallel helpers, whose code is only linked into other code.
 
     That code is optimized and translated once, where it is linked, not again at each level of the call tree:
-    `train_steps` compiles in 6.7 s, with Numba's own compiler in 9.4 s. Numba puts three more such levels between a
+    all of a training compiles in 6.7 s, with Numba's own compiler in 9.4 s. Numba puts three more such levels between a
     parallel helper and its loop. Without them a slower machine compiles in 11 s, not 17.
     """
     code_library = guards.code_library()

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastnet.kernels.compile.cache import KernelCache, key
+from fastnet.kernels.compile.cache import KernelCache, code_of, key
 
 before_linking: list[Callable[[], None]] = []  # called before machine code of a kernel or piece is given its addresses
 _pieces: dict[str, tuple[Piece, tuple]] = {}  # with the types of their arguments, by the names that code calls
@@ -36,7 +36,7 @@ class Piece:
         if name not in _known:
             self.dispatcher.compile(args)
             compiled = self.dispatcher.overloads[args]
-            llvm.add_symbol(name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+            llvm.add_symbol(name, code_of(compiled).get_pointer_to_function(compiled.fndesc.llvm_func_name))
             _known.add(name)
 
     def is_compiled_elsewhere(self, args: tuple) -> bool:
@@ -96,7 +96,7 @@ class PiecedCache(KernelCache):
     """A cache that keeps with a kernel which pieces it calls, and looks for those first."""
 
     def _reduced(self, compiled):
-        needed = _needed(compiled.library._final_module)
+        needed = _needed(code_of(compiled)._final_module)
         names = [(piece.dispatcher.__module__, piece.dispatcher.__name__, args) for piece, args in needed]
         return names, super()._reduced(compiled)
 
