@@ -116,15 +116,15 @@ def test_zero_skipping_changes_nothing_but_rounding(kind, dtype, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["few pixels", "few floats"])
 @pytest.mark.parametrize("rule", [SGD, MOMENTUM, ADAM])
-def test_a_gradient_summed_by_samples_has_the_bits_of_one_summed_by_inputs(kind, rule, monkeypatch):
+def test_a_gradient_by_tiles_has_the_bits_of_one_that_skips_zeros(kind, rule, monkeypatch):
     p = pieces(BASE.but(kind=kind, sizes=(130, 40, 10), n=60, batch_size=9, rule=rule, l2=0.01))
-    monkeypatch.setattr(strategy, "SAMPLED_VECTORS", 1000)
-    by_samples = p.run(engine, np.nan)
-    assert p.stepper(engine).strategy.by_samples
-    monkeypatch.setattr(strategy, "SAMPLED_VECTORS", 0)
-    by_inputs = p.run(engine, np.nan)
-    assert not p.stepper(engine).strategy.by_samples
-    for a, b in zip(by_samples, by_inputs, strict=True):
+    monkeypatch.setattr(strategy, "TILED_ROWS", 1000)
+    tiled = p.run(engine, np.nan)
+    assert p.stepper(engine).strategy.tiles
+    monkeypatch.setattr(strategy, "TILED_ROWS", 0)
+    skipping = p.run(engine, np.nan)
+    assert not p.stepper(engine).strategy.tiles
+    for a, b in zip(tiled, skipping, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -15,7 +15,7 @@ from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, 
 from fastnet.kernels.step.records import APPLY, SKIP, STORE, UPDATE, Batch
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
-from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
+from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2, SHRINK
 
 
 class Stepper:
@@ -173,6 +173,7 @@ class Stepper:
                 rows[:, first : first + N_COEFFICIENTS] = coefficients
             rows[:, first + REST1] = 1 - coefficients[:, BETA1]
             rows[:, first + REST2] = 1 - coefficients[:, BETA2]
+            rows[:, first + SHRINK] = 1
         rows[:, N_ROW + L2] = rows[:, N_ROW + DECAY] = 0
         return rows
 

@@ -29,8 +29,7 @@ class Workspace:
     """Buffers and records for one network under one Strategy, for a number of threads or one.
 
     entries : most entries that a chunk of rows of a CSR matrix can hold.
-    keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; sums by samples and
-    groups have it always.
+    keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; groups have it always.
     trains : False for predictions alone, which need no deltas.
     """
 
@@ -58,7 +57,7 @@ class Workspace:
         self.plan, self.layers = self.plans[0], self.all_layers[0]
 
         offsets = Offsets(dtype.itemsize)
-        self._place_weights(offsets, task, keep_gradient or strategy.by_samples, strategy.groups)
+        self._place_weights(offsets, task, keep_gradient, strategy.groups)
         self._place_constants(offsets, task)
         self.scratch = offsets.end  # all that follows is written before it is read
         self._describe(activations, strategy, task)
@@ -107,6 +106,7 @@ class Workspace:
     def _fill_constants(self, table: np.ndarray, task: Task) -> None:
         memory, number = self.memory, self.memory.dtype
         memory[int(self.plan["byte_values"]) :][:256] = table
+        self.plans["linear"] = np.array_equal(table, np.arange(256).astype(number) * table[1])
         if task.clip_loss:
             eps = np.finfo(number).eps
             memory[int(self.plan["loss_bounds"]) :][:3] = -np.log1p(-eps), -np.log(eps), eps
@@ -121,7 +121,7 @@ class Workspace:
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
         plan["seed"] = task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
-        plan["by_samples"], plan["groups"] = strategy.by_samples, strategy.groups
+        plan["tiled"], plan["groups"] = strategy.tiles, strategy.groups
         self.layers["activation"] = self.layers["forward"] = activations
         self.layers["forward"][-1] = IDENTITY
         self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]

@@ -9,7 +9,7 @@ from fastnet.kernels.compile.jit import serial
 from fastnet.kernels.named.decorator import LINE, current_threads, named_kernel
 from fastnet.kernels.named.plain import update_all, vector_scratch, zero
 from fastnet.kernels.vector.denormals import flush_denormals, restore_denormals
-from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
+from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2, SHRINK
 from fastnet.kernels.vector.pointers import at
 from fastnet.kernels.vector.shapes import cut
 
@@ -27,6 +27,7 @@ def update_part(w, first, second, g, numbers, rule, threads, thread):
     zero(row, N_ROW)
     c = carray(row, (N_ROW,))
     c[OWN], c[OWN + 1], c[OWN + 2], c[OWN + 3], c[REST1], c[REST2] = numbers
+    c[SHRINK] = 1
     if part.start < part.stop:
         m, s = at(first, part.start), at(second, part.start)
         update_all(at(w, part.start), m, s, at(g, part.start), row, part.stop - part.start, rule)

@@ -94,7 +94,7 @@ def inputs_of_thread(buffers, X, tables, chunk, threads, thread):
     grain, grains = plan.grain, (chunk.n + plan.grain - 1) // plan.grain
     run = cut(2 * grains, 1, threads, thread)
     rows = Span(run.start * grain, min(chunk.n, min(run.stop, grains) * grain))
-    transpose = np.int64(not (chunk.scatter or plan.by_samples))
+    transpose = np.int64(not (chunk.scatter or plan.tiled))
     if rows.start < rows.stop:
         half_layer(buffers, layer.a_out, X, plan, layer, rows, Span(np.int64(0), plan.half), transpose)
     rows = Span(max(run.start - grains, 0) * grain, min(chunk.n, (run.stop - grains) * grain))

@@ -1,17 +1,16 @@
 """A gradient held to a largest norm: the squares that a thread finds in its units, and the step made shorter.
 
-The norm is that of a whole gradient, so the gradient is stored first. To scale the gradient by a factor is to scale
-coefficients of the update by it (of Adam's second moment, by its square): a new optimizer needs a case here.
+The norm is that of a whole gradient, so the gradient is stored first.
 """
 
 import math
 
 from numba import carray
 
-from fastnet.functions import ADAM, GAIN, L2, MOMENTUM, SGD_LR, STEP_GRADIENT
+from fastnet.functions import L2
 from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.step.places import weights_at
-from fastnet.kernels.vector.optimizers import N_ROW, REST1, REST2
+from fastnet.kernels.vector.optimizers import N_ROW, SHRINK
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
 from fastnet.kernels.vector.tile import NV
 
@@ -50,20 +49,14 @@ def unit_squares(memory, tables, coefficients, u):
 
 @serial
 def shorten_step(coefficients, memory, tables):
-    """Scale coefficients in place, so that the gradient's norm, weights and biases together, is at most max_norm."""
+    """Have the gradient shrunk so that its norm, weights and biases together, is at most max_norm.
+
+    A norm beyond all numbers makes weights that are not numbers, which the losses show.
+    """
     plan = tables.plans[0]
     total, limit = 0.0, memory[plan.max_norm]
     for i in range(plan.squares, plan.squares + 2 * lanes(memory) * tables.units.shape[0]):
         total += memory[i]
-    if not total > limit * limit:
-        return
-    factor = limit / math.sqrt(total)
-    for first in (0, N_ROW):
-        if plan.rule == ADAM:
-            coefficients[first + REST1] *= factor
-            coefficients[first + REST2] *= factor * factor
-        elif plan.rule == MOMENTUM:
-            coefficients[first + GAIN] *= factor
-            coefficients[first + STEP_GRADIENT] *= factor
-        else:
-            coefficients[first + SGD_LR] *= factor
+    if total > limit * limit:
+        shrink = limit / math.sqrt(total) if total < math.inf else math.nan
+        coefficients[SHRINK] = coefficients[N_ROW + SHRINK] = shrink

@@ -15,9 +15,10 @@ import numpy as np
 DENSE, SKIP, LISTS = range(3)  # plan.input: all inputs; those whose flag is not zero; those listed in a CSR matrix
 # A step's action: keep the gradient; update; update W[0] sample by sample; update by a gradient that is kept.
 STORE, UPDATE, SCATTER, APPLY = range(4)
-# Rows of ``samples``: for each row of a chunk its row of X, its place, its label, its number among all trained on.
-SAMPLE, PLACE, LABEL, NUMBER = range(4)
-SAMPLE_ROWS = 4
+# Rows of ``samples``: for each row of a chunk its row of X, its place, its label, its number among all trained on; for
+# the first rows, too, which row of X will come in their place.
+SAMPLE, PLACE, LABEL, NUMBER, NEXT = range(5)
+SAMPLE_ROWS = 5
 
 
 def _record(*names: str) -> np.dtype:
@@ -56,7 +57,7 @@ LAYER = _record(
 PLAN = _record(
     "n_layers",
     "input",  # DENSE, SKIP or LISTS
-    "by_samples",  # whether the first layer's gradient is summed sample by sample, in its stored place
+    "tiled",  # whether the first layer's gradient is summed by tiles, over all inputs, where forward skips zeros
     "chunk_rows",  # rows that the buffers hold, a multiple of 16
     "groups",  # most groups of a batch's chunks, each with a gradient (groups.py); 0: threads share each chunk
     "grain",  # a thread's rows start at a multiple of this
@@ -67,6 +68,7 @@ PLAN = _record(
     "rule",
     "loss",
     "byte_values",  # what each of the 256 bytes is worth
+    "linear",  # whether that is, for each, so many times what byte 1 is worth
     "zeros",  # a row of zeros
     "factor",  # one number a row: scale times weight
     "row_loss",
@@ -102,8 +104,8 @@ class Buffers(NamedTuple):
 
     memory: np.ndarray  # float32 or float64: packed weights, moments, gradient, scratch
     flags: np.ndarray  # uint8: which inputs are nonzero
-    samples: np.ndarray  # int64 (4, chunk_rows): SAMPLE, PLACE, LABEL and NUMBER of each row of a chunk; where there
-    # are groups, four rows for each desk (groups.py), as there are flags for each
+    samples: np.ndarray  # int64 (SAMPLE_ROWS, chunk_rows): SAMPLE, PLACE, ... of each row of a chunk; where there are
+    # groups, such rows for each desk (groups.py), as there are flags for each
     lists: np.ndarray  # int32: entries of a CSR matrix by input
     turns: np.ndarray  # int64 (2 + most shares, 16), a number in each row: what crew.py counts
 
@@ -124,7 +126,7 @@ class Steps(NamedTuple):
 
     order: np.ndarray  # int64: rows of X, ``batch_size`` for each step
     numbers: np.ndarray  # int64: theirs among all rows trained on, by which dropout is drawn
-    coefficients: np.ndarray  # (steps, 2 N_ROW): for weights and biases; scaled in place if there is a largest norm
+    coefficients: np.ndarray  # (steps, 2 N_ROW): for weights and biases; SHRINK changes if there is a largest norm
     batch_size: int
     action: int  # STORE, UPDATE, SCATTER or APPLY, which takes no rows
 

@@ -84,7 +84,7 @@ def rows_of_thread(buffers, batch, tables, chunk, threads, thread):
     """Forward, loss and backward for one thread's rows of a chunk."""
     rows = cut(chunk.n, tables.plans[0].grain, threads, thread)
     if rows.start < rows.stop:
-        network_forward(buffers, batch, tables, rows, np.int64(not (chunk.scatter or tables.plans[0].by_samples)))
+        network_forward(buffers, batch, tables, rows, np.int64(not (chunk.scatter or tables.plans[0].tiled)))
         output_loss(buffers, batch, tables, rows, chunk.scale)
         pack_delta(buffers.memory, tables, rows)
         network_backward(buffers.memory, buffers.samples, tables, rows)

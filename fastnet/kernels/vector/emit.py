@@ -118,6 +118,18 @@ class Emit:
         b.position_at_end(after)
         return phis
 
+    def either(self, condition, emit):
+        """End a function: ``emit(True)`` or ``emit(False)``, as the condition says when the code runs."""
+        b = self.b
+        for case in (True, False):
+            run, after = (b.function.append_basic_block(s) for s in ("run", "after"))
+            b.cbranch(condition if case else b.not_(condition), run, after)
+            b.position_at_end(run)
+            emit(case)
+            b.branch(after)
+            b.position_at_end(after)
+        b.ret_void()
+
 
 def declared(module, name, arguments):
     """The function ``name`` of the vector library (library.py), as seen from ``module``."""
