@@ -17,8 +17,8 @@ from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
 from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SAMPLE_ROWS, SKIP, UNIT, Buffers, Tables
 from fastnet.kernels.vector.nonzero import BITS
+from fastnet.kernels.vector.shapes import WIDEST
 from fastnet.kernels.vector.tile import NV
-from fastnet.kernels.vector.walk import WIDEST
 
 NOTES = 8  # numbers for which there is room behind a kept gradient
 APART = 16  # numbers of 8 bytes, two cache lines, for each that threads wait for: lines are fetched in pairs

@@ -13,16 +13,20 @@ both sums.
 from numba import types
 from numba.extending import intrinsic
 
+from fastnet.kernels.compile.target import REGISTERS
 from fastnet.kernels.vector.emit import I8, I32, I64, begin, calls_one_of, const, declared
 from fastnet.kernels.vector.nonzero import BITS, NonzeroFlags
+from fastnet.kernels.vector.shapes import WIDEST
 
-WIDEST = 8  # vectors of sums in one walk: enough for 64 float32 outputs on AVX2, 128 on AVX-512
-WIDTHS = (8, 6, 4, 3, 2, 1)
+WIDTHS = range(1, WIDEST + 1)  # vectors of sums in one walk
 # Two rows at once pay up to these widths. Rows of a batch have less in common than columns: forward with 64 outputs
 # takes 38 us in pairs and 33 one by one, with 32 outputs 20 and 22; the gradient of 64 takes 27 and 31 (128 rows of
-# MNIST).
-PAIRED_ROWS, PAIRED_COLUMNS = 2, 4
-WALKS = [(8, 1), (6, 1), (4, 1), (3, 1), (4, 2), (3, 2), (2, 2), (1, 2)]  # vectors of sums to a row, rows at once
+# MNIST). Of eight vectors two rows take 26 registers (784-100-10, batch 128: 183 us a step in pairs, 201 one by one).
+PAIRED_ROWS, PAIRED_COLUMNS = 2, WIDEST if REGISTERS == 32 else 4
+WALKS = [  # vectors of sums to a row, rows at once
+    *((vectors, 1) for vectors in WIDTHS if vectors > PAIRED_ROWS),
+    *((vectors, 2) for vectors in WIDTHS if vectors <= PAIRED_COLUMNS),
+]
 
 
 def _either(e, by_table, emit):
