@@ -34,6 +34,47 @@ def test_processes_that_start_at_once_compile_once(tmp_path):
     assert not list(tmp_path.rglob("*.lock"))
 
 
+RARE = """
+import numpy as np
+from fastnet.kernels.compile import cache
+cache.listeners.append(lambda what: print("compiled", what))
+from fastnet.kernels.compile.jit import entry, rare_piece, want_piece
+
+@rare_piece
+def add_ten(x):
+    x[0] += 10
+
+@entry
+def kernel(x, is_rare):
+    x[0] += 1
+    if is_rare:
+        add_ten(x)
+
+x = np.zeros(1)
+kernel(x, False)
+print(x[0])
+try:
+    kernel(x, True)
+except RuntimeError as error:
+    print(error)
+want_piece(add_ten)
+kernel(x, True)
+print(x[0])
+"""
+
+
+def test_a_rare_piece_is_compiled_once_it_is_wanted(tmp_path):
+    def lines():
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        return subprocess.run(
+            [sys.executable, "-c", RARE], capture_output=True, text=True, env=env, check=True
+        ).stdout.splitlines()
+
+    told = ["1.0", "add_ten was called, but not wanted before", "13.0"]
+    assert lines() == ["compiled kernel", *told[:2], "compiled add_ten", told[2]]
+    assert lines() == told  # both are loaded
+
+
 def test_one_waits_for_another(tmp_path, monkeypatch):
     path = tmp_path / "kernel.lock"
     holder = "import sys; from pathlib import Path; from fastnet.kernels.compile.lock import Lock\n"

@@ -47,6 +47,8 @@ def test_other_networks_compile_nothing(compiled):
 
     for kind in KINDS:
         everything(BASE.but(kind=kind))
+        for rare in ({"loss": MSE}, {"loss": BINARY_CROSS_ENTROPY, "targets": "rows"}, {"n": 600, "batch_size": 600}):
+            everything(BASE.but(kind=kind, output="sigmoid", **rare))
     compiled.clear()
     before = [len(kernel.signatures) for kernel in (train_steps, predict_rows)]
     for kind in KINDS:

@@ -15,6 +15,7 @@ from fastnet.engine.task import Task
 from fastnet.functions import BY_Z, CROSS_ENTROPY, IDENTITY, MOMENTS
 from fastnet.kernels.compile.target import CACHE_LINE, lanes_of
 from fastnet.kernels.step.dropout import drop_threshold
+from fastnet.kernels.step.rare import want_rare
 from fastnet.kernels.step.records import DENSE, LAYER, LISTS, PLAN, SAMPLE_ROWS, SKIP, UNIT, Buffers, Tables
 from fastnet.kernels.vector.nonzero import BITS
 from fastnet.kernels.vector.shapes import WIDEST
@@ -72,6 +73,7 @@ class Workspace:
         for records in (self.plans, self.all_layers, self.units):
             records.flags.writeable = False
         self.plan, self.layers = self.plans[0], self.all_layers[0]  # views that cannot be written either
+        want_rare(self.plan, self.layers)
 
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:

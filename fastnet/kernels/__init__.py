@@ -42,12 +42,16 @@ One batch's way, in step/ unless a room is named:
  9. `network_backward` (rows.py): deltas of the hidden layers, by tiles on the transposed copy of W, times f'. With
     dropout, `dropped_derivative` (dropout.py) takes the place of f'.
 10. Part UNITS: `units_of_thread` (units.py) goes through a thread's units. Before that, `column_lists` (lists.py) sorts
-    the entries of a CSR matrix by input. In small batches with many zeros `scatter_rows` goes through the samples: it
-    updates the first W (plain SGD) or sums its gradient.
+    the entries of a CSR matrix by input. In small batches with many zeros plain SGD updates the first W sample by
+    sample (`scatter_rows`).
 11. `update_unit`, or `sparse_unit` where zeros are skipped: the gradient (gradients.py), then the optimizer on it
-    (vector/optimizers.py), then the transposed copy (vector/transpose.py). `bias_update` for the biases.
-12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` scales the coefficients,
-    and a chunk of no rows updates the weights.
+    (vector/optimizers.py), then the transposed copy (vector/transpose.py). `bias_update` for the biases. Meanwhile the
+    first rows of the next chunk are fetched (`fetch_next`, gather.py).
+12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` has it shrunk, and a
+    chunk of no rows updates the weights.
+
+What most runs do without, as dropout or the rarer losses, is in rare pieces, compiled when a network wants them
+(rare.py).
 
 Rows of X that are images may move first: augment.py fills a buffer with some batches' rows, and 1 gets that as X.
 
@@ -58,9 +62,9 @@ read, records, scalars, thread. Half-open intervals are Spans.
 Where something new goes, beside fastnet.functions, which has its code, and fastnet.reference, which has its formula:
 
     activation   vector/activations.py; its derivative under dropout: step/dropout.py; as an output with mse: loss.py
-    optimizer    vector/optimizers.py, fastnet.optimizers; its step held to a norm: gradient_norm.py; a third moment:
-                 places_ahead in units.py, MOMENTS in functions
-    loss         loss.py; fastnet.metrics and fastnet.divergence where it is not zero at best
+    optimizer    vector/optimizers.py, fastnet.optimizers; a third moment: places_ahead in units.py, MOMENTS
+                 in functions
+    loss         loss.py, rare.py; fastnet.metrics and fastnet.divergence where it is not zero at best
     form of X    fastnet.engine.inputs and `way_through` in fastnet.engine.strategy; numbers: gather.py, flags.py,
                  predict_few.py; a listed form: a file like lists.py, with its cases in first_layer.py and units.py
 """

@@ -1,5 +1,6 @@
-"""How kernels are compiled and kept: the machine (target), the decorators (jit), the files (cache), helpers that are
-compiled by themselves (pieces), Numba's own private parts (guards). Numba itself is imported here.
+"""How kernels are compiled and kept: the machine (target), the decorators (jit), the compilers behind them (linking),
+the files (cache), helpers that are compiled by themselves (pieces), Numba's own private parts (guards). Numba itself is
+imported here.
 
 The modules say ``import numba`` before they import parts of it: a second thread then waits until it is whole. For this
 package, while another thread imports it, Python does not wait.

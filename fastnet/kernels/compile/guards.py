@@ -15,11 +15,13 @@ from numba.core.registry import cpu_target
 
 CACHE_HOOKS = {"_cache", "load_overload", "save_overload"}
 LIBRARY_STEPS = (
-    "_optimize_final_module",
+    "finalize",
+    "_optimize_functions",
     "_finalize_final_module",
     "_finalize_dynamic_globals",
-    "_verify_declare_only_symbols",
+    "_get_module_for_linking",
 )
+LINKING = {"_linking_libraries", "_reload_init", "_get_module_for_linking"}
 
 
 @cache
@@ -38,9 +40,10 @@ def code_library() -> type | None:
     """Numba's class for the code of one function, if it can be told to leave that code to its callers."""
     library = getattr(codegen, "JITCodeLibrary", None)
     made = getattr(cpu_target.target_context.codegen(), "_library_class", None)
-    knows_steps = all(hasattr(library, step) for step in LIBRARY_STEPS)
-    if library is not None and made is library and knows_steps and hasattr(CompilerBase, "_compile_core"):
-        return library
+    if library is not None and made is library and hasattr(CompilerBase, "_compile_core"):
+        knows_steps = all(hasattr(library, step) for step in LIBRARY_STEPS)
+        if knows_steps and set(library.finalize.__code__.co_names) >= LINKING:  # type: ignore[union-attr]
+            return library
     missing("JITCodeLibrary as it was", "kernels take about half as long again to compile")
     return None
 

@@ -9,7 +9,7 @@ import numpy as np
 from numba import carray
 
 from fastnet.functions import LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, TANH
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import inlined, rare_piece, serial
 from fastnet.kernels.step.records import NUMBER
 from fastnet.kernels.vector.pointers import at, panel_width
 
@@ -51,7 +51,7 @@ def panel_row(memory, layer, start, r, neuron):
     return carray(at(memory, row), (min(width, layer.fan_out - neuron),))
 
 
-@serial
+@rare_piece
 def drop_neurons(memory, samples, tables, l, rows):
     """a_out of hidden layer l = A / (1 - p) for the neurons kept and 0 for the others, p = layer.dropout / 2^32."""
     plan, layer, width = tables.plans[0], tables.layers[l], panel_width(memory)
@@ -65,7 +65,7 @@ def drop_neurons(memory, samples, tables, l, rows):
                 a[j] = a[j] * factor if is_kept(neuron + j, key, threshold) else zero
 
 
-@serial
+@rare_piece
 def dropped_derivative(memory, samples, tables, l, rows):
     """delta *= f'(Z) / (1 - p) for the neurons kept, and 0 for the others.
 

@@ -8,7 +8,7 @@ import math
 from numba import carray
 
 from fastnet.functions import L2
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import inlined, rare_piece
 from fastnet.kernels.step.places import weights_at
 from fastnet.kernels.vector.optimizers import N_ROW, SHRINK
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
@@ -33,7 +33,7 @@ def add_squares(memory, squares, w, l2, n, gradient):
             total[j] += g * g
 
 
-@serial
+@rare_piece
 def unit_squares(memory, tables, coefficients, u):
     """Squares of the gradient of one unit; the last unit of a layer adds those of the bias."""
     plan, unit = tables.plans[0], tables.units[u]
@@ -47,7 +47,7 @@ def unit_squares(memory, tables, coefficients, u):
         add_squares(memory, squares + lane, layer.bias, zero, layer.vectors * lane, plan.gradient)
 
 
-@serial
+@rare_piece
 def shorten_step(coefficients, memory, tables):
     """Have the gradient shrunk so that its norm, weights and biases together, is at most max_norm.
 

@@ -11,7 +11,7 @@ groups.
 import numpy as np
 
 from fastnet.functions import SCALE
-from fastnet.kernels.compile.jit import inlined, serial
+from fastnet.kernels.compile.jit import inlined, rare_piece, serial
 from fastnet.kernels.step.gather import choose_rows
 from fastnet.kernels.step.loss import sum_of_losses
 from fastnet.kernels.step.places import weights_at
@@ -57,7 +57,7 @@ def tables_of_desk(tables, desk, group):
     return Tables(tables.plans[first : first + 1], layers, tables.units, tables.whole, tables.whole)
 
 
-@serial
+@rare_piece
 def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows, group, desk):
     """The gradient of a group of the chunks of a batch, whose ``rows`` are a Span of ``steps.order``; and its loss."""
     buffers, tables = buffers_of_desk(buffers, desk), tables_of_desk(tables, desk, group)
@@ -92,7 +92,7 @@ def add_gradients(memory, tables, groups, thread):
                 add_block(at(memory, b + target), size, at(memory, b + source), size, 1, layer.vectors)
 
 
-@serial
+@rare_piece
 def units_after_groups(buffers, batch, tables, coefficients, chunk, thread):
     """One thread's share of the part UNITS: the gradients of its units are added, and the weights move."""
     if chunk.n:

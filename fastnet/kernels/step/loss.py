@@ -7,7 +7,7 @@ a function like `squared_loss`, and a case of `output_loss`.
 import math
 
 from fastnet.functions import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, MSE, SIGMOID
-from fastnet.kernels.compile.jit import inlined, piece, serial
+from fastnet.kernels.compile.jit import inlined, piece, rare_piece, serial
 from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import LABEL, SAMPLE
 from fastnet.kernels.step.smoothing import note_smoothing, smooth_loss
@@ -69,7 +69,7 @@ def binary_term(memory, x, t, bounds):
     return max(x, 0) - t * x + math.log1p(math.exp(-abs(x)))
 
 
-@serial
+@rare_piece
 def binary_cross_entropy(buffers, batch, tables, rows):
     """Sum over the outputs of -t log p - (1 - t) log(1 - p), taken from the logits."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
@@ -87,7 +87,7 @@ def binary_cross_entropy(buffers, batch, tables, rows):
         finish_row(memory, plan, layer, r, memory[plan.row_loss + r])
 
 
-@serial
+@rare_piece
 def squared_loss(buffers, batch, tables, rows):
     """Half the squared distance of outputs and targets."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
@@ -105,7 +105,7 @@ def squared_loss(buffers, batch, tables, rows):
         finish_row(memory, plan, layer, r, total)
 
 
-@serial
+@rare_piece
 def poisson_loss(buffers, batch, tables, rows):
     """Sum over the outputs of a - t log a, with a = exp(z)."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory

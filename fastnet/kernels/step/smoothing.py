@@ -5,13 +5,13 @@ Cross-entropy and binary cross-entropy are linear in their targets: with t' the 
 one after them, over the delta, do the rest. t - t' is s (t - u).
 """
 
-from fastnet.kernels.compile.jit import serial
+from fastnet.kernels.compile.jit import rare_piece
 from fastnet.kernels.step.places import last_layer
 from fastnet.kernels.step.records import SAMPLE
 from fastnet.kernels.step.targets import target_at
 
 
-@serial
+@rare_piece
 def note_smoothing(buffers, batch, tables, rows):
     """memory[plan.smoothed + r] = what smoothing adds to the loss of row r, from Z of the last layer."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
@@ -24,7 +24,7 @@ def note_smoothing(buffers, batch, tables, rows):
         memory[plan.smoothed + r] = s * total
 
 
-@serial
+@rare_piece
 def smooth_loss(buffers, batch, tables, rows):
     """Row losses and deltas, which have the factors of their rows, as smoothed targets would have made them."""
     plan, layer, memory = tables.plans[0], last_layer(tables), buffers.memory
