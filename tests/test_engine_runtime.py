@@ -1,6 +1,8 @@
 """How compiled steps live with the rest of a process: compilation, the cache on disk, threads, denormal numbers."""
 
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -17,9 +19,11 @@ from fastnet.engine import threads as engine_threads
 from fastnet.engine.threads import Pace
 from fastnet.engine.warm import share_compilation
 from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, IDENTITY, MOMENTUM, MSE, SGD
+from fastnet.kernels import step
 from fastnet.kernels.compile import cache
 from fastnet.kernels.compile.jit import entry
 from fastnet.kernels.step.predict import predict_rows
+from fastnet.kernels.step.rare import want_all_rare
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
 
@@ -63,6 +67,16 @@ def test_other_networks_compile_nothing(compiled):
             everything(BASE.but(kind=kind, **change))
     assert [len(kernel.signatures) for kernel in (train_steps, predict_rows)] == before
     assert compiled == []
+
+
+def test_all_rare_pieces_can_be_wanted_at_once():
+    """As `fastnet.warmup` does; all that are found in the rooms of a step."""
+    rooms = [importlib.import_module(f"{step.__name__}.{room.name}") for room in pkgutil.iter_modules(step.__path__)]
+    found = {id(x.piece): x.piece for room in rooms for x in vars(room).values() if hasattr(x, "piece")}
+    rare = [piece for piece in found.values() if piece.is_rare]
+    assert len(rare) >= 11
+    want_all_rare()
+    assert all(piece.is_wanted for piece in rare)
 
 
 def one_more(x):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastnet.machine import processor, threading, usable_cores, vector_bits, versions
 
 OTHERS_LIMIT = 0.10  # share of the cores that others may use before a measurement counts as disturbed
@@ -25,12 +27,12 @@ def facts() -> dict[str, Any]:
 
 def _threads() -> dict[str, Any]:
     """Threads that kernels may use, and Numba's threading layer, which it knows after a first parallel kernel only."""
-    from fastnet.engine.warm import warmup
+    from fastnet.kernels import bias_gradient
 
     try:
         return threading()
     except ValueError:
-        warmup()
+        bias_gradient(np.empty(1, np.float32), np.ones((1, 1), np.float32))  # the smallest
         return threading()
 
 

@@ -8,19 +8,32 @@ from fastnet.kernels.step.groups import gradient_of_group, units_after_groups
 from fastnet.kernels.step.loss import binary_cross_entropy, poisson_loss, squared_loss
 from fastnet.kernels.step.smoothing import note_smoothing, smooth_loss
 
-LOSSES = {BINARY_CROSS_ENTROPY: binary_cross_entropy, MSE: squared_loss, POISSON: poisson_loss}
+LOSSES = {BINARY_CROSS_ENTROPY: (binary_cross_entropy,), MSE: (squared_loss,), POISSON: (poisson_loss,)}
+DROPOUT = drop_neurons, dropped_derivative
+SMOOTHING = note_smoothing, smooth_loss
+LARGEST_NORM = unit_squares, shorten_step
+GROUPS = gradient_of_group, units_after_groups
 
 
 def want_rare(plan, layers) -> None:
     """Have the code of all that kernels will call for these records, a PLAN and LAYERs."""
-    loss = LOSSES.get(int(plan["loss"]))
-    wanted = {
-        (loss,): loss is not None,
-        (drop_neurons, dropped_derivative): layers["dropout"].any(),
-        (note_smoothing, smooth_loss): plan["smoothing"],
-        (unit_squares, shorten_step): plan["max_norm"],
-        (gradient_of_group, units_after_groups): plan["groups"],
-    }
-    for pieces, is_wanted in wanted.items():
-        for piece in pieces if is_wanted else ():
-            want_piece(piece)
+    _want(LOSSES.get(int(plan["loss"]), ()))
+    for pieces, is_wanted in (
+        (DROPOUT, layers["dropout"].any()),
+        (SMOOTHING, plan["smoothing"]),
+        (LARGEST_NORM, plan["max_norm"]),
+        (GROUPS, plan["groups"]),
+    ):
+        if is_wanted:
+            _want(pieces)
+
+
+def want_all_rare() -> None:
+    """Have the code of all rare pieces."""
+    for pieces in (*LOSSES.values(), DROPOUT, SMOOTHING, LARGEST_NORM, GROUPS):
+        _want(pieces)
+
+
+def _want(pieces) -> None:
+    for piece in pieces:
+        want_piece(piece)
