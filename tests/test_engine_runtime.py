@@ -22,8 +22,8 @@ from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, IDENTITY, MOMENTUM, MS
 from fastnet.kernels import step
 from fastnet.kernels.compile import cache
 from fastnet.kernels.compile.jit import entry
+from fastnet.kernels.step import rare
 from fastnet.kernels.step.predict import predict_rows
-from fastnet.kernels.step.rare import want_all_rare
 from fastnet.kernels.step.train import train_steps
 from fastnet.kernels.vector import library
 
@@ -51,8 +51,8 @@ def test_other_networks_compile_nothing(compiled):
 
     for kind in KINDS:
         everything(BASE.but(kind=kind))
-        for rare in ({"loss": MSE}, {"loss": BINARY_CROSS_ENTROPY, "targets": "rows"}, {"n": 600, "batch_size": 600}):
-            everything(BASE.but(kind=kind, output="sigmoid", **rare))
+        for change in ({"loss": MSE}, {"loss": BINARY_CROSS_ENTROPY, "targets": "rows"}, {"n": 600, "batch_size": 600}):
+            everything(BASE.but(kind=kind, output="sigmoid", **change))
     compiled.clear()
     before = [len(kernel.signatures) for kernel in (train_steps, predict_rows)]
     for kind in KINDS:
@@ -69,14 +69,49 @@ def test_other_networks_compile_nothing(compiled):
     assert compiled == []
 
 
-def test_all_rare_pieces_can_be_wanted_at_once():
+def test_all_rare_pieces_can_be_wanted_at_once(monkeypatch):
     """As `fastnet.warmup` does; all that are found in the rooms of a step."""
+    wanted = []
+    monkeypatch.setattr(rare, "want_piece", lambda piece: wanted.append(piece.piece))
     rooms = [importlib.import_module(f"{step.__name__}.{room.name}") for room in pkgutil.iter_modules(step.__path__)]
     found = {id(x.piece): x.piece for room in rooms for x in vars(room).values() if hasattr(x, "piece")}
-    rare = [piece for piece in found.values() if piece.is_rare]
-    assert len(rare) >= 11
-    want_all_rare()
-    assert all(piece.is_wanted for piece in rare)
+    rare.want_all_rare()
+    assert len(wanted) >= 11
+    assert set(wanted) == {piece for piece in found.values() if piece.is_rare}
+
+
+RARE_THREADS = """
+import threading
+import numpy as np
+import fastnet
+
+rng = np.random.default_rng(138)
+bytes_, floats = rng.integers(0, 9, (700, 70), np.uint8), rng.random((700, 70), np.float32)
+y, errors = rng.integers(0, 3, 700), []
+
+def train(X, output="softmax", **settings):
+    try:
+        fastnet.train(fastnet.Network([70, 9, 3], output=output, seed=1), X, y, epochs=1, threads=1, seed=1, **settings)
+    except BaseException as error:
+        errors.append(error)
+
+runs = [
+    dict(dropout=0.5), dict(loss="mse", output="sigmoid"), dict(clip_norm=0.1), dict(label_smoothing=0.1),
+    dict(loss="binary_cross_entropy", output="sigmoid"), dict(batch_size=700),
+]
+threads = [threading.Thread(target=train, args=(X,), kwargs=run) for run in runs for X in (bytes_, floats)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*errors)
+"""
+
+
+def test_python_threads_may_want_rare_pieces_at_once():
+    """In a fresh process, which wants each for one of its threads."""
+    done = subprocess.run([sys.executable, "-c", RARE_THREADS], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "\n"
 
 
 def one_more(x):

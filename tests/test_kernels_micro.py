@@ -541,10 +541,12 @@ def test_a_step_with_the_gradient_in_registers_is_that_with_it_in_memory(rng, dt
     lanes = lanes_of(dtype.itemsize)
     width, lda, c = NV * lanes, 40, row_of(rule, 0.0, 0.0, 1.0).astype(dtype)
     W, first, second = (rng.random((rows + 1, width)).astype(dtype) for _ in range(3))
-    A, delta = rng.integers(-3, 4, (n, lda)).astype(dtype), rng.integers(-3, 4, (n, width)).astype(dtype)
-    g, squares = A.T[: rows + 1] @ delta, np.zeros(lanes, dtype)
+    A, delta = rng.standard_normal((n, lda)).astype(dtype), rng.standard_normal((n, width)).astype(dtype)
+    g, squares = np.zeros((rows, width), dtype), np.zeros(lanes, dtype)
+    for i in range(rows):
+        tile(g[i:], width, np.ascontiguousarray(A[:, i:]), lda - i, 0, delta, n, False, 1, vectors, False)
     wanted = [a.copy() for a in (W, first, second)]
-    run_update(*wanted, squares, np.ascontiguousarray(g), c, rows, vectors, width, width, rule)
+    run_update(*wanted, squares, g, c, rows, vectors, width, width, rule)
     run_tiles(W, first, second, A, lda, delta, n, c, rows, rule, vectors)
     for got, right in zip((W, first, second), wanted, strict=True):
         np.testing.assert_array_equal(got, right)
@@ -554,15 +556,35 @@ def test_a_step_with_the_gradient_in_registers_is_that_with_it_in_memory(rng, dt
 def test_adam_divides_by_roots_of_every_size(rng, dtype, eps):
     lanes, c = lanes_of(dtype.itemsize), np.zeros(N_ROW, dtype)
     c[[BETA1, BETA2, EPS, ADAM_LR, SHRINK]] = 1, 1, eps, 1, 1
+    largest = np.finfo(dtype).max
     second = 10.0 ** rng.uniform(-35, 35, size=(4, 2 * lanes))
-    second[:, 0] = 0, np.finfo(dtype).tiny, np.finfo(dtype).max, np.nan
+    second[:, 0] = 0, np.finfo(dtype).tiny, largest, np.inf
     second = second.astype(dtype)
     W, g, squares = np.zeros_like(second), np.zeros_like(second), np.zeros(lanes, dtype)
     first = np.full_like(second, 1024)
     run_update(W, first, second, squares, g, c, 4, 2, 2 * lanes, 2 * lanes, ADAM)
+    assert second[3, 0] == largest  # infinity counts as that
     wanted = -1024 / (np.sqrt(second.astype(np.float64)) + float(c[EPS]))
-    assert np.isnan(W[3, 0])
     np.testing.assert_allclose(W, wanted, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_adam_with_a_small_beta2_keeps_small_squares(rng, dtype):
+    lanes = lanes_of(dtype.itemsize)
+    c, squares = row_of(ADAM, 0.0, 0.0, 1.0), np.zeros(lanes, dtype)
+    c[BETA2], c[REST2] = 0, 1
+    W, first, second = (np.ones((1, 2 * lanes), dtype) for _ in range(3))
+    g = rng.uniform(1e-6, 1e-5, (1, 2 * lanes)).astype(dtype)
+    run_update(W, first, second, squares, g, c.astype(dtype), 1, 2, 2 * lanes, 2 * lanes, ADAM)
+    np.testing.assert_allclose(second, g.astype(float) ** 2, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_adam_lets_a_gradient_that_is_no_number_be_seen(dtype):
+    lanes = lanes_of(dtype.itemsize)
+    c, squares = row_of(ADAM, 0.0, 0.0, 1.0).astype(dtype), np.zeros(lanes, dtype)
+    W, first, second, g = (np.ones((1, 2 * lanes), dtype) for _ in range(4))
+    g[0, 0] = np.nan
+    run_update(W, first, second, squares, g, c, 1, 2, 2 * lanes, 2 * lanes, ADAM)
+    assert np.isnan(W).sum() == np.isnan(first).sum() == 1
 
 
 def test_adam_outlives_a_gradient_whose_square_is_infinite(rng, dtype):

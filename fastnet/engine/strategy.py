@@ -33,10 +33,11 @@ CHUNK = 256
 GROUPS, GROUPED_BYTES = 8, 2**21
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_rows`).
 SCATTER_ROWS = 64
-# With other rules the gradient skips no zeros up to so many rows: its tiles waste less than walks down nearly empty
-# columns (with momentum, 784-30-10 is 1.35 times as fast at batch 16 and 1.2 at 32; 784-64-10 1.04 at 24 and 0.97 at
-# 32; with 256-bit vectors 1.08 at 16 and 0.94 at 32, 1.17 at 10 and 0.90 at 24).
-TILED_ROWS = 28 if COMPRESS else 16
+# With other rules the gradient skips no zeros up to so many rows, and so many rows times vectors of outputs: tiles
+# waste less than walks down nearly empty columns. (With momentum, 784-30-10 is 1.35 times as fast at batch 16 and 1.2 at
+# 32, 784-64-10 1.04 at 24 and 0.97 at 32; with 256-bit vectors 784-30-10 1.08 at 16 and 0.94 at 32, 784-64-10 1.17 at
+# 10 and 0.90 at 24.)
+TILED_ROWS, TILED_VECTORS = 28 if COMPRESS else 16, 200
 # Above this many elements, a row's page lookup (TLB miss) costs more than reading the row. Then the first layer is not
 # split in halves, because both threads would look up every row (six million rows of 784 pixels: 44 ms for 60 000 of
 # them whole, 49 in halves).
@@ -74,7 +75,7 @@ class Strategy:
 
     input : DENSE, SKIP or LISTS. chunk_rows : rows that go through the network together, a multiple of SIDE.
     halves : the first layer's sums are taken in two halves (fastnet.kernels.step.first_layer).
-    scatters : plain SGD is applied to the first layer sample by sample. tiles : the first layer's gradient is summed
+    scatters : plain SGD is applied to the first layer sample by sample. tiled : the first layer's gradient is summed
     by tiles, over all inputs, though forward skips zeros. groups : into how many, at most, the chunks of a batch are
     put together (fastnet.kernels.step.groups), which is also how many threads find work then; 0 is none.
     """
@@ -83,7 +84,7 @@ class Strategy:
     chunk_rows: int
     halves: bool = False
     scatters: bool = False
-    tiles: bool = False
+    tiled: bool = False
     groups: int = 0
 
     @property
@@ -109,11 +110,12 @@ def training_strategy(sizes: Sequence[int], itemsize: int, inputs: "Inputs", bat
         and inputs.rows * inputs.width <= FAR
     )
     scatters = way == SKIP and batch_size <= SCATTER_ROWS
-    tiles = way == SKIP and batch_size <= TILED_ROWS
+    vectors = -(-sizes[1] // lanes_of(itemsize))
+    tiled = way == SKIP and batch_size <= TILED_ROWS and batch_size * vectors <= TILED_VECTORS
     gradient, chunk = sum(a * b for a, b in pairwise(sizes)), CHUNK * max(sizes)  # numbers; a thread has a chunk each
     grouped = way != LISTS and batch_size > 2 * CHUNK and max(gradient, chunk) * itemsize <= GROUPED_BYTES
     chunk_rows = round_up(min(batch_size, CHUNK), SIDE)
-    return Strategy(way, chunk_rows, halves, scatters, tiles, GROUPS if grouped else 0)
+    return Strategy(way, chunk_rows, halves, scatters, tiled, GROUPS if grouped else 0)
 
 
 def first_half(work: np.ndarray, fan_in: int, height: int) -> int:

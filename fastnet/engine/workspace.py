@@ -123,7 +123,7 @@ class Workspace:
         plan["n_layers"], plan["rule"], plan["loss"] = len(self.panels), task.rule, task.loss
         plan["seed"] = task.seed
         plan["input"], plan["chunk_rows"], plan["grain"] = strategy.input, strategy.chunk_rows, strategy.grain
-        plan["tiled"], plan["groups"] = strategy.tiles, strategy.groups
+        plan["tiled"], plan["groups"] = strategy.tiled, strategy.groups
         self.layers["activation"] = self.layers["forward"] = activations
         self.layers["forward"][-1] = IDENTITY
         self.layers["dropout"][:-1] = [drop_threshold(p) for p in task.dropouts(len(self.panels) - 1)]

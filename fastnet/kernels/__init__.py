@@ -47,10 +47,10 @@ One batch's way, in step/ unless a room is named:
 11. `update_unit`, or `sparse_unit` where zeros are skipped: the gradient (gradients.py), then the optimizer on it
     (vector/optimizers.py), then the transposed copy (vector/transpose.py). `bias_update` for the biases. Meanwhile the
     first rows of the next chunk are fetched (`fetch_next`, gather.py).
-12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. `shorten_step` has it shrunk, and a
-    chunk of no rows updates the weights.
+12. Where the gradient has a largest norm (gradient_norm.py), 11 only stores it. Then a chunk of no rows updates the
+    weights by the gradient that `shorten_step` has shrunk.
 
-What most runs do without, as dropout or the rarer losses, is in rare pieces, compiled when a network wants them
+What most runs do without, such as dropout or the rarer losses, is in rare pieces, compiled when a network wants them
 (rare.py).
 
 Rows of X that are images may move first: augment.py fills a buffer with some batches' rows, and 1 gets that as X.

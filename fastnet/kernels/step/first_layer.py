@@ -24,6 +24,10 @@ from fastnet.kernels.vector.tile import NV
 from fastnet.kernels.vector.transpose import SIDE
 from fastnet.kernels.vector.walk import PAIRED_ROWS, walk
 
+# Most inputs that a walk takes in one go: their rows of W meet the next row of X in L1 more often than all would
+# (784-64-10, predictions of 10 000 rows: 1.09 times as fast).
+PART = 448
+
 
 @serial
 def skip_forward(buffers, out, X, plan, layer, rows, inputs):
@@ -31,18 +35,22 @@ def skip_forward(buffers, out, X, plan, layer, rows, inputs):
     memory, samples = buffers.memory, buffers.samples
     width, n, ld = panel_width(memory), rows.stop - rows.start, layer.row_stride_out
     order, table = at(samples, flag_rows(X) * samples.shape[1] + rows.start), at(memory, plan.byte_values)
-    flags, values = flags_at(X, buffers.flags, inputs.start), layer.a_in + rows.start * layer.row_stride_in
-    v = np.int64(0)
-    while v < layer.vectors:
-        vectors = group_width(layer.vectors - v)
-        w = weights_at(layer, v, inputs.start, width)
-        z = at(memory, out + v // NV * layer.panel_stride_out + rows.start * ld)
-        walk(
-            z, ld, layer.panel_stride_out, n, order, 1, flags, layer.fan_in, BITS, inputs.stop - inputs.start,
-            is_bytes(X), table, at(memory, values + inputs.start), layer.row_stride_in, 1,
-            at(memory, w), width, layer.weights_stride, 0, vectors, 2 if vectors <= PAIRED_ROWS else 1,
-        )  # fmt: skip
-        v += vectors
+    parts = (inputs.stop - inputs.start + PART - 1) // PART if n >= SIDE else 1
+    for p in range(parts):
+        part = cut(inputs.stop - inputs.start, BITS, parts, p)
+        first, count = inputs.start + part.start, part.stop - part.start
+        flags, values = flags_at(X, buffers.flags, first), layer.a_in + rows.start * layer.row_stride_in + first
+        v = np.int64(0)
+        while v < layer.vectors:
+            vectors = group_width(layer.vectors - v)
+            w = weights_at(layer, v, first, width)
+            z = at(memory, out + v // NV * layer.panel_stride_out + rows.start * ld)
+            walk(
+                z, ld, layer.panel_stride_out, n, order, 1, flags, layer.fan_in, BITS, count,
+                is_bytes(X), table, at(memory, values), layer.row_stride_in, 1,
+                at(memory, w), width, layer.weights_stride, p, vectors, 2 if vectors <= PAIRED_ROWS else 1,
+            )  # fmt: skip
+            v += vectors
 
 
 @serial

@@ -14,6 +14,7 @@ from fastnet.kernels.vector.pointers import at, panel_width, prefetch
 from fastnet.kernels.vector.shapes import Span
 from fastnet.kernels.vector.transpose import SIDE
 
+FETCHED = 2**16  # bytes of the next chunk that are asked for while the weights move
 AHEAD = 4  # rows asked for ahead of the one that is read: the batch is shuffled, no hardware can guess them
 
 
@@ -75,6 +76,12 @@ def choose_rows(samples, steps, rows, grain):
         samples[NUMBER, r] = steps.numbers[rows.start + r]
     for r in range(min(n, SIDE)):
         samples[NEXT, r] = order[min(rows.stop + r, order.size - 1)]
+
+
+@inlined
+def fetched_rows(X, layer, n):
+    """How many of the n rows of a chunk are fetched for the next one: what leaves L2 room for other things."""
+    return min(n, SIDE, FETCHED // (layer.fan_in * X.itemsize))
 
 
 @inlined

@@ -51,12 +51,11 @@ def unit_squares(memory, tables, coefficients, u):
 def shorten_step(coefficients, memory, tables):
     """Have the gradient shrunk so that its norm, weights and biases together, is at most max_norm.
 
-    A norm beyond all numbers makes weights that are not numbers, which the losses show.
+    Where its squares go beyond all numbers it becomes zero, as in the reference.
     """
     plan = tables.plans[0]
     total, limit = 0.0, memory[plan.max_norm]
     for i in range(plan.squares, plan.squares + 2 * lanes(memory) * tables.units.shape[0]):
         total += memory[i]
     if total > limit * limit:
-        shrink = limit / math.sqrt(total) if total < math.inf else math.nan
-        coefficients[SHRINK] = coefficients[N_ROW + SHRINK] = shrink
+        coefficients[SHRINK] = coefficients[N_ROW + SHRINK] = limit / math.sqrt(total)

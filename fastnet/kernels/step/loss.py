@@ -1,7 +1,7 @@
 """Losses: each row's loss, and the last layer's Z replaced by its delta.
 
 A row's loss and delta are both multiplied by its factor, ``scale`` times its weight, and by nothing else. A new loss is
-a function like `squared_loss`, and a case of `output_loss`.
+a function like `squared_loss`, a case of `output_loss`, and an entry in LOSSES of rare.py.
 """
 
 import math

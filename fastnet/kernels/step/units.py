@@ -6,10 +6,10 @@ or in `memory` at ``plan.gradient`` where it is summed over several chunks of ro
 
 import numpy as np
 
-from fastnet.functions import ADAM, DECAY, L2, SGD_LR
+from fastnet.functions import ADAM, BETA2, DECAY, L2, SGD_LR
 from fastnet.kernels.compile.jit import inlined, piece, serial
 from fastnet.kernels.step.flags import flag_rows, flags_at
-from fastnet.kernels.step.gather import fetch_next, gather, is_bytes
+from fastnet.kernels.step.gather import fetch_next, fetched_rows, gather, is_bytes
 from fastnet.kernels.step.gradient_norm import squares_of, unit_squares
 from fastnet.kernels.step.gradients import dense_gradient, list_gradient, walk_gradient
 from fastnet.kernels.step.lists import column_lists
@@ -17,11 +17,11 @@ from fastnet.kernels.step.places import delta_at, transposed_at, weights_at
 from fastnet.kernels.step.records import DENSE, LISTS, Operand
 from fastnet.kernels.vector.blocks import add_rows, prefetch_block
 from fastnet.kernels.vector.nonzero import BITS
-from fastnet.kernels.vector.optimizers import N_ROW, SHRINK, update_block, update_tiles
+from fastnet.kernels.vector.optimizers import LEAST_BETA2, N_ROW, update_block, update_tiles
 from fastnet.kernels.vector.pointers import at, lanes, panel_width
 from fastnet.kernels.vector.shapes import Span, clear, cut, group_width
 from fastnet.kernels.vector.tile import NV
-from fastnet.kernels.vector.transpose import SIDE, transpose_square
+from fastnet.kernels.vector.transpose import transpose_square
 from fastnet.kernels.vector.walk import scatter
 
 # Up to so many rows, tiles of the gradient wait in registers until their weights have moved (784-30-10 at batch 10: 1.1
@@ -138,7 +138,8 @@ def sparse_unit(buffers, X, tables, coefficients, chunk, u, thread):
 @inlined
 def waits_in_registers(plan, coefficients, chunk):
     """Whether the gradient is wanted for the step alone, of few rows, with coefficients that `update_tiles` takes."""
-    plain = coefficients[L2] == 0 and coefficients[DECAY] == 0 and coefficients[SHRINK] == 1
+    plain = coefficients[L2] == 0 and coefficients[DECAY] == 0  # a gradient that is shrunk has been stored
+    plain = plain and (plan.rule != ADAM or coefficients[BETA2] >= LEAST_BETA2)
     return chunk.update and chunk.n <= IN_REGISTERS and not plan.gradient and plain
 
 
@@ -188,7 +189,7 @@ def scatter_rows(buffers, X, tables, inputs, n, factor):
         vectors = group_width(layer.vectors - v)
         rows = at(memory, weights_at(layer, v, start, width))
         for r in range(n):
-            if v == 0 and r < SIDE:
+            if v == 0 and r < fetched_rows(X, layer, n):
                 fetch_next(buffers.samples, X, layer, inputs, Span(r, r + 1))
             row = flags_at(X, flags, buffers.samples[flag_rows(X), r] * d + start)
             values = at(memory, layer.a_in + r * layer.row_stride_in + start)
@@ -228,7 +229,7 @@ def units_of_thread(buffers, batch, tables, coefficients, chunk, thread):
     for u in range(owned.start, owned.stop):
         unit = tables.units[u]
         if fetches:
-            some = cut(min(SIDE, chunk.n), 1, owned.stop - owned.start, u - owned.start)
+            some = cut(fetched_rows(batch.X, tables.layers[0], chunk.n), 1, owned.stop - owned.start, u - owned.start)
             fetch_next(buffers.samples, batch.X, tables.layers[0], inputs, some)
         clear(at(memory, squares_of(memory, plan, u)), 2 * lanes(memory))
         if unit.layer > 0 or plan.input == DENSE or (plan.tiled and not chunk.scatter):

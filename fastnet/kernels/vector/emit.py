@@ -120,15 +120,12 @@ class Emit:
 
     def either(self, condition, emit):
         """End a function: ``emit(True)`` or ``emit(False)``, as the condition says when the code runs."""
-        b = self.b
-        for case in (True, False):
-            run, after = (b.function.append_basic_block(s) for s in ("run", "after"))
-            b.cbranch(condition if case else b.not_(condition), run, after)
-            b.position_at_end(run)
+        cases = {case: self.b.function.append_basic_block(str(case)) for case in (True, False)}
+        self.b.cbranch(condition, cases[True], cases[False])
+        for case, block in cases.items():
+            self.b.position_at_end(block)
             emit(case)
-            b.branch(after)
-            b.position_at_end(after)
-        b.ret_void()
+            self.b.ret_void()
 
 
 def declared(module, name, arguments):

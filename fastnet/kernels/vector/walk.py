@@ -29,18 +29,6 @@ WALKS = [  # vectors of sums to a row, rows at once
 ]
 
 
-def _either(e, by_table, emit):
-    """Emit ``emit(True)`` or ``emit(False)``, as by_table says when the code runs."""
-    for case in (True, False):
-        run, after = (e.b.function.append_basic_block(s) for s in ("run", "after"))
-        e.b.cbranch(e.b.icmp_signed("==", by_table, const(int(case))), run, after)
-        e.b.position_at_end(run)
-        emit(case)
-        e.b.branch(after)
-        e.b.position_at_end(after)
-    e.b.ret_void()
-
-
 def _group(e, start, vectors, panel_stride):
     """Pointer to each vector of a group that starts at ``start``: two vectors to a panel."""
     pointers = []
@@ -80,7 +68,10 @@ def _walk(
             e.store(v, p)
         return []
 
-    _either(e, by_table, lambda by_table: e.loop(const(0), count, height, [], lambda i, _: some(by_table, i), "row"))
+    def every(by_table):
+        e.loop(const(0), count, height, [], lambda i, _: some(by_table, i), "row")
+
+    e.either(b.icmp_signed("!=", by_table, const(0)), every)
 
 
 def _scatter(
@@ -117,7 +108,7 @@ def _scatter(
 
         row.each([], add, first)
 
-    _either(e, by_table, whole_row)
+    e.either(b.icmp_signed("!=", by_table, const(0)), whole_row)
 
 
 def _walk_function(module, scalar, vectors, height):
