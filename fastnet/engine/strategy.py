@@ -34,7 +34,7 @@ GROUPS, GROUPED_BYTES = 8, 2**21
 # Plain SGD on batches up to this many rows goes sample by sample where zeros are skipped (`scatter_rows`).
 SCATTER_ROWS = 64
 # With other rules the gradient skips no zeros up to so many rows, and so many rows times vectors of outputs: tiles
-# waste less than walks down nearly empty columns. (With momentum, 784-30-10 is 1.35 times as fast at batch 16 and 1.2 at
+# waste less than walks down nearly empty columns. (With momentum, 784-30-10 is 1.35 times as fast at batch 16, 1.2 at
 # 32, 784-64-10 1.04 at 24 and 0.97 at 32; with 256-bit vectors 784-30-10 1.08 at 16 and 0.94 at 32, 784-64-10 1.17 at
 # 10 and 0.90 at 24.)
 TILED_ROWS, TILED_VECTORS = 28 if COMPRESS else 16, 200
