@@ -1,4 +1,4 @@
-"""The chunks of steps, beside a loop that takes rows as long as there are any."""
+"""The chunks of steps, beside a loop that takes rows as long as there are any, and the rows that come next."""
 
 import itertools
 from typing import NamedTuple
@@ -8,7 +8,10 @@ import pytest
 from numba import njit
 
 from fastnet.kernels.step.chunks import Cutting, chunk_of_step, chunks_of_step, rows_of_chunk
-from fastnet.kernels.step.records import APPLY, SCATTER, STORE, UPDATE
+from fastnet.kernels.step.gather import choose_rows
+from fastnet.kernels.step.records import APPLY, NEXT, SAMPLE, SAMPLE_ROWS, SCATTER, STORE, UPDATE, Steps
+from fastnet.kernels.vector.shapes import Span
+from fastnet.kernels.vector.transpose import SIDE
 
 
 class Found(NamedTuple):
@@ -69,3 +72,21 @@ def test_chunks_take_every_row_once_and_move_weights_at_the_end(action):
         assert found == list(wanted(cutting, steps)), cutting
         kinds.add(n)
     assert len(kinds) > 1 or action == APPLY
+
+
+@njit
+def choose(samples, steps, start, stop):
+    choose_rows(samples, steps, Span(start, stop), 16)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 20), (20, 30), (30, 50), (49, 50)])
+def test_a_chunk_notes_which_rows_come_next(start, stop):
+    """In the places of its first rows; behind the last row of all, that one again."""
+    order = np.random.default_rng(138).permutation(50)
+    steps = Steps(order, np.arange(50), np.zeros((3, 1)), 20, UPDATE)
+    samples = np.full((SAMPLE_ROWS, 32), -1)
+    choose(samples, steps, start, stop)
+    n = min(stop - start, SIDE)
+    np.testing.assert_array_equal(samples[SAMPLE, : stop - start], order[start:stop])
+    np.testing.assert_array_equal(samples[NEXT, :n], order[np.minimum(stop + np.arange(n), 49)])
+    assert (samples[NEXT, n:] == -1).all()
