@@ -39,10 +39,12 @@ def missing(part: str, consequence: str) -> None:
 def code_library() -> type | None:
     """Numba's class for the code of one function, if it can be told to leave that code to its callers."""
     library = getattr(codegen, "JITCodeLibrary", None)
-    made = getattr(cpu_target.target_context.codegen(), "_library_class", None)
-    if library is not None and made is library and hasattr(CompilerBase, "_compile_core"):
+    generator = cpu_target.target_context.codegen()
+    made = library is not None and getattr(generator, "_library_class", None) is library
+    if made and hasattr(generator, "_data_layout") and hasattr(CompilerBase, "_compile_core"):
+        code = getattr(getattr(library, "finalize", None), "__code__", None)
         knows_steps = all(hasattr(library, step) for step in LIBRARY_STEPS)
-        if knows_steps and set(library.finalize.__code__.co_names) >= LINKING:  # type: ignore[union-attr]
+        if knows_steps and code is not None and set(code.co_names) >= LINKING:
             return library
     missing("JITCodeLibrary as it was", "kernels take about half as long again to compile")
     return None

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from fastnet.kernels.compile.jit import inlined, serial
 from fastnet.kernels.vector.activations import activate, derivative
 from fastnet.kernels.vector.emit import Emit, const, scalar_of
-from fastnet.kernels.vector.optimizers import update_block
+from fastnet.kernels.vector.optimizers import N_ROW, update_block
 from fastnet.kernels.vector.pointers import lanes, panel_width, plus
 from fastnet.kernels.vector.shapes import tile_height
 from fastnet.kernels.vector.tile import MR, NV, tile_columns, tile_rows
@@ -38,7 +38,7 @@ def _stack(vectors):
 
 # Uninitialised vectors of the type that the argument points to; gone when the function returns.
 product_scratch = _stack((DEPTH + MR) * NV)
-vector_scratch = _stack(6)
+vector_scratch = _stack(N_ROW)  # a row of coefficients fits in, too
 
 
 @intrinsic
