@@ -61,12 +61,17 @@ def skip_threshold(vectors: int) -> float:
     return by_vectors[min(vectors, 3) - 1]
 
 
+def vectors_of(fan_out: int, itemsize: int) -> int:
+    """Vectors that hold the outputs of one row."""
+    return -(-fan_out // lanes_of(itemsize))
+
+
 def way_through(inputs: "Inputs", fan_out: int, itemsize: int) -> int:
     """DENSE, SKIP or LISTS: how the first layer, ``fan_out`` wide, goes through these inputs."""
     if inputs.is_csr:
         return LISTS
-    vectors = -(-fan_out // lanes_of(itemsize))
-    return SKIP if inputs.width >= BITS and inputs.density <= skip_threshold(vectors) else DENSE
+    threshold = skip_threshold(vectors_of(fan_out, itemsize))
+    return SKIP if inputs.width >= BITS and inputs.density <= threshold else DENSE
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,8 @@ def training_strategy(sizes: Sequence[int], itemsize: int, inputs: "Inputs", bat
         and inputs.rows * inputs.width <= FAR
     )
     scatters = way == SKIP and batch_size <= SCATTER_ROWS
-    vectors = -(-sizes[1] // lanes_of(itemsize))
-    tiled = way == SKIP and batch_size <= TILED_ROWS and batch_size * vectors <= TILED_VECTORS
+    vectors = batch_size * vectors_of(sizes[1], itemsize)
+    tiled = way == SKIP and batch_size <= TILED_ROWS and vectors <= TILED_VECTORS
     gradient, chunk = sum(a * b for a, b in pairwise(sizes)), CHUNK * max(sizes)  # numbers; a thread has a chunk each
     grouped = way != LISTS and batch_size > 2 * CHUNK and max(gradient, chunk) * itemsize <= GROUPED_BYTES
     chunk_rows = round_up(min(batch_size, CHUNK), SIDE)

