@@ -75,6 +75,38 @@ def test_a_rare_piece_is_compiled_once_it_is_wanted(tmp_path):
     assert lines() == told  # both are loaded
 
 
+KEPT = """
+import numpy as np
+from fastnet.kernels.compile import cache
+from fastnet.kernels.compile.jit import entry
+
+@entry
+def kernel(x):
+    x[0] += 1
+
+x = np.zeros(1)
+try:
+    with cache.only_kept():
+        kernel(x)
+except cache.NotKeptError as error:
+    print("not kept:", error)
+kernel(x)
+print(x[0])
+"""
+
+
+def test_a_kernel_may_be_loaded_only(tmp_path):
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def told() -> list[str]:
+        command = [sys.executable, "-c", KEPT]
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout.splitlines()
+
+    assert told() == ["not kept: kernel", "1.0"]
+    assert not list(tmp_path.rglob("*.lock"))
+    assert told() == ["2.0"]
+
+
 def test_one_waits_for_another(tmp_path, monkeypatch):
     path = tmp_path / "kernel.lock"
     holder = "import sys; from pathlib import Path; from fastnet.kernels.compile.lock import Lock\n"

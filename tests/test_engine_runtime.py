@@ -16,12 +16,14 @@ from engine_makers import KINDS, Problem, pieces, tolerance
 
 from fastnet import engine, reference
 from fastnet.engine import threads as engine_threads
+from fastnet.engine import warm
 from fastnet.engine.threads import Pace
 from fastnet.engine.warm import share_compilation
 from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, IDENTITY, MOMENTUM, MSE, SGD
 from fastnet.kernels import step
 from fastnet.kernels.compile import cache
 from fastnet.kernels.compile.jit import entry
+from fastnet.kernels.compile.lock import locked
 from fastnet.kernels.step import rare
 from fastnet.kernels.step.predict import predict_rows
 from fastnet.kernels.step.train import train_steps
@@ -292,18 +294,56 @@ def use(inputs: str) -> list[list[str]]:
 def test_compilation_is_shared_on_a_new_machine(inputs, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(engine_threads, "available_threads", lambda: 1)
-    assert share_compilation() is None
-    monkeypatch.setattr(engine_threads, "available_threads", lambda: 2)
+    monkeypatch.setattr(warm, "_helpers", [])
+    monkeypatch.setattr(engine_threads, "most_threads", lambda: 1)
+    assert share_compilation(inputs) is None
+    monkeypatch.setattr(engine_threads, "most_threads", lambda: 2)
     helper = share_compilation(inputs)
     assert helper is not None
+    assert share_compilation(inputs) is None  # one is at work
     assert helper.wait(timeout=600) == 0
     assert use(inputs) == [[], ["train_steps", "rows_of_thread"]]
-    assert share_compilation(inputs) is None
+    warm._helpers.clear()
+    assert share_compilation(inputs) is None  # nothing to do
     for piece in tmp_path.rglob("units_of_thread-*"):  # a kernel that is kept finds its pieces, or compiles them
         piece.write_bytes(b"damaged")
     assert use(inputs) == [[], ["units_of_thread"]]
     assert use(inputs) == [[], []]
+
+
+FIRST = """
+import sys
+import numpy as np
+import fastnet
+from fastnet.engine import threads, warm
+threads.most_threads = lambda: 2
+net, X, y = fastnet.Network([3, 2], dtype=sys.argv[1]), np.zeros((9, 3), sys.argv[1]), np.zeros(9, np.int64)
+for _ in range(2):
+    fastnet.train(net, X, y, epochs=1, batch_size=3)
+    print(*(helper.args[-2:] for helper in warm._helpers))
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_first_training_shares_compilation(dtype, tmp_path):
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def told() -> list[str]:
+        command = [sys.executable, "-c", FIRST, dtype]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+        return done.stdout.splitlines()
+
+    assert told() == [f"['{dtype}', '{dtype}']"] * 2
+    assert told() == ["", ""]
+
+
+def test_one_process_helps_at_a_time(monkeypatch):
+    def fail(*_):
+        pytest.fail("a second process helps")
+
+    monkeypatch.setattr(library, "load", fail)
+    with locked(cache.folder() / "helper.lock"):
+        warm._help("float32", "float32")
 
 
 def in_threads(*functions):

@@ -191,7 +191,9 @@ def test_the_compiling_process_ends_on_leaving():
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     warm._helpers.append(helper)
     try:
-        warm.end_helper()
+        warm.end_helper(os.getpid() + 1)  # as in a child made by fork
+        assert helper.poll() is None
+        warm.end_helper(os.getpid())
         assert helper.returncode is not None
     finally:
         warm._helpers.remove(helper)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from fastnet.cli.files import check_writable, write_json
-from fastnet.cli.loading import warm_up
+from fastnet.cli.loading import warming_up
 from fastnet.cli.parser import Commands
 from fastnet.terminal import fold
 
@@ -34,13 +34,13 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     from fastnet.timing import machine  # before NumPy
 
-    warm_up()
+    print("loading data and kernels", flush=True)
     from fastnet.timing.cases import CASES as ALL
     from fastnet.timing.cases import Digits, EpochWork, PredictWork
     from fastnet.timing.measure import Peaks, measure
 
-    print("loading data and kernels", flush=True)
-    facts, digits = machine.facts(), Digits()
+    with warming_up():
+        facts, digits = machine.facts(), Digits()
     label = " (synthetic)" if digits.train.synthetic else ""
     about = (
         f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads ({facts['threading_layer']})\n"

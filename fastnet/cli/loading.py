@@ -4,6 +4,7 @@ import contextlib
 import math
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,20 +19,26 @@ if TYPE_CHECKING:
     from fastnet.tables import Preprocess
 
 
-def warm_up(inputs: str = "uint8") -> None:
-    """Start to import the compiled kernels in the background: reading the data takes about as long. On a new machine,
-    a second process begins to compile those for rows of the dtype ``inputs``.
+@contextlib.contextmanager
+def warming_up(inputs: str = "uint8") -> Iterator[None]:
+    """A block in which data are read: meanwhile the kernels for rows of the dtype ``inputs`` are loaded. On a new
+    machine a second process begins to compile them.
     """
 
     def load():
-        # An ImportError is met by the main thread, too, which tells. Where that ends meanwhile, Python 3.13 raises a
-        # RuntimeError from the import.
-        with contextlib.suppress(ImportError, RuntimeError):
-            from fastnet.engine.warm import share_compilation
+        # What goes wrong here is met by the main thread, too, which tells.
+        with contextlib.suppress(Exception):
+            from fastnet.engine.warm import load_kept, share_compilation
 
             share_compilation(inputs)
+            load_kept(inputs)
 
-    threading.Thread(target=load).start()
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def may_download(source: str | None) -> bool:

@@ -1,13 +1,14 @@
 """fastnet recipe: a published system, run here, with its result beside the published one."""
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnet import settings, terminal
 from fastnet.cli import files, results
-from fastnet.cli.loading import require_labels, warm_up
+from fastnet.cli.loading import require_labels, warming_up
 from fastnet.cli.parser import Commands, rows_or_fraction, whole
 from fastnet.cli.rows import SHARE
 from fastnet.cli.settings import add_overrides
@@ -66,9 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if settings.waits(config):  # the test rows must not decide
         recipe = dataclasses.replace(recipe, held_out="validation")
         config.validation_split = config.validation_split or SHARE
-    if config.backend == "numba":
-        warm_up()
-    data, test = load_mnist(args.data)
+    with warming_up() if config.backend == "numba" else contextlib.nullcontext():
+        data, test = load_mnist(args.data)
     seeds = args.seeds or recipe.seeds
     print(terminal.fold("\n".join([*heading(recipe), ""])), flush=True)
     if recipe.target:

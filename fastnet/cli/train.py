@@ -1,6 +1,7 @@
 """fastnet train: data, network, training, report; or going on with a run that was kept."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import warnings
@@ -195,14 +196,14 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
     for option in ("save", "json"):
         files.check_writable(f"--{option}", getattr(args, option))
     logs = results.open_logs(args)
-    if args.backend == "numba" and team.rank == 0:
-        loading.warm_up("uint8" if args.target is None else "float32")
-    if args.target is not None:
-        data, test_set, rows = tables.load(args)
-    else:
-        data, test_set = take(args, team)
-        settings.resolve(args)
-        rows = divide(args, data, test_set, team)
+    warming = loading.warming_up("uint8" if args.target is None else "float32")
+    with warming if args.backend == "numba" and team.rank == 0 else contextlib.nullcontext():
+        if args.target is not None:
+            data, test_set, rows = tables.load(args)
+        else:
+            data, test_set = take(args, team)
+            settings.resolve(args)
+            rows = divide(args, data, test_set, team)
     data, n = replace(data, name=args.data or data.name), settings.team_rows(team, len(data))
     if not args.quiet:
         print(loading.describe(data, test_set, n) + rows.note, flush=True)

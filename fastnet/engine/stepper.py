@@ -10,6 +10,7 @@ from fastnet.engine.layout import plain_views
 from fastnet.engine.strategy import CHUNK, training_strategy
 from fastnet.engine.task import Task
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
+from fastnet.engine.warm import share_compilation
 from fastnet.engine.workspace import Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
 from fastnet.kernels.step.records import APPLY, SKIP, STORE, UPDATE, Batch
@@ -53,6 +54,8 @@ class Stepper:
         self.augmenter = Augmenter(augment, self.inputs, self.task.seed, self.threads) if moves else None
         if self.strategy.input == SKIP and not moves:
             self.inputs.encode(usable(self.threads))
+        if library.is_awaited(params.dtype):
+            share_compilation(self.inputs.data.dtype.name, params.dtype.name)
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)
         keeps = self.batch_size > CHUNK or self.task.max_norm is not None

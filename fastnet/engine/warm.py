@@ -1,6 +1,7 @@
 """Compiling ahead of time, and on two cores."""
 
 import atexit
+import contextlib
 import os
 import subprocess
 import sys
@@ -60,42 +61,56 @@ def _warm_prediction(dtype: str, X: np.ndarray) -> None:
     Evaluator(SIZES, ACTIVATIONS, dtype, X).evaluate(np.zeros(12, dtype), np.array([0, 1]))
 
 
-def share_compilation(inputs: str = "uint8") -> subprocess.Popen | None:
-    """Where nothing was compiled yet, compile in another process some of what a training with evaluations will want.
-
-    inputs : dtype of the rows. The other process takes the library, then the piece that moves the weights, then
-    prediction. This one takes the rest, and each loads what the other has kept: `fastnet train` shows its first epoch
-    after 7.7 s on two cores, with 13.7 s of CPU. Returns the other process, which is ended when this one exits; None
-    where there is nothing to do, or one core to do it.
-    """
-    from fastnet.engine.threads import available_threads
+def load_kept(inputs: str, dtype: str = "float32") -> None:
+    """Load what a training with evaluations wants, if it was compiled before; arguments as of `share_compilation`."""
     from fastnet.kernels.compile import cache
     from fastnet.kernels.vector import library
 
-    if available_threads() == 1 or library.is_kept("float32") or not cache.is_writable():
-        return None
-    if not sys.executable or getattr(sys, "frozen", False):  # no interpreter that could be started
-        return None
-    # -P: not what happens to lie in the working directory.
-    command = [sys.executable, "-P", "-m", "fastnet.engine.warm", str(os.getpid()), inputs]
-    nothing = subprocess.DEVNULL
-    try:
-        helper = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
-    except OSError:
-        return None
-    _helpers.append(helper)
-    atexit.register(end_helper)
+    if library.is_kept(dtype):
+        with contextlib.suppress(cache.NotKeptError), cache.only_kept():
+            _warm_training(dtype, np.zeros((2, 2), inputs))
+            _warm_prediction(dtype, np.zeros((2, 2), inputs))
+
+
+def share_compilation(inputs: str, dtype: str = "float32") -> subprocess.Popen | None:
+    """Where nothing was compiled yet, compile in another process some of what a training with evaluations will want.
+
+    inputs, dtype : of the rows, and of the network. The other process takes the library, then the piece that moves the
+    weights, then prediction. This one takes the rest, and each loads what the other has kept: a first
+    `fastnet.train` takes 7.5 s on two cores, where one process needs 14 s. Returns the other process, which is ended
+    when this one exits; None where there is nothing to do, or one core to do it, or this process has started one.
+    """
+    from fastnet.engine.threads import most_threads
+    from fastnet.kernels.compile import cache
+    from fastnet.kernels.vector import library
+
+    with _starting:
+        if _helpers or most_threads() == 1 or library.is_kept(dtype) or not cache.is_writable():
+            return None
+        if not sys.executable or getattr(sys, "frozen", False):  # no interpreter that could be started
+            return None
+        # -P: not what happens to lie in the working directory.
+        command = [sys.executable, "-P", "-m", "fastnet.engine.warm", str(os.getpid()), inputs, dtype]
+        nothing = subprocess.DEVNULL
+        try:
+            helper = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+        except OSError:
+            return None
+        _helpers.append(helper)
+    atexit.register(end_helper, os.getpid())
     return helper
 
 
 _helpers: list[subprocess.Popen] = []
+_starting = threading.Lock()
 
 
-def end_helper() -> None:
-    """End the other process, if there is one."""
-    for helper in _helpers:
-        helper.kill()
-        helper.wait()
+def end_helper(parent: int) -> None:
+    """End the other process, if this one started it, and not one that it was forked from."""
+    if os.getpid() == parent:
+        for helper in _helpers:
+            helper.kill()
+            helper.wait()
 
 
 def _end_with(parent: int) -> None:
@@ -105,11 +120,23 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-if __name__ == "__main__":
+def _help(inputs: str, dtype: str) -> None:
+    """What the other process does, unless one is at it already: of many workers each may have started one."""
+    from fastnet.kernels.compile import cache
+    from fastnet.kernels.compile.lock import Lock
     from fastnet.kernels.vector import library
 
+    lock = Lock(cache.folder() / "helper.lock")
+    if not lock.take(patience=0):
+        return
+    try:
+        library.load(dtype)
+        _warm_units(dtype, np.zeros((2, 2), inputs))
+        _warm_prediction(dtype, np.zeros((2, 2), inputs))
+    finally:
+        lock.give_back()
+
+
+if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
-    X = np.zeros((2, 2), sys.argv[2])
-    library.load("float32")
-    _warm_units("float32", X)
-    _warm_prediction("float32", X)
+    _help(*sys.argv[2:])

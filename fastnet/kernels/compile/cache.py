@@ -10,6 +10,8 @@ import hashlib
 import os
 import pickle
 import platform
+import threading
+from collections.abc import Iterator
 from functools import cache, wraps
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,6 +20,7 @@ from pathlib import Path
 import llvmlite
 import numba
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from fastnet.files import replacing
@@ -29,6 +32,7 @@ from fastnet.paths import cache_dir
 PACKAGE = files("fastnet")  # where it lies: in a folder, or in a zip file
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "CPU_NAME", "CPU_FEATURES", "DEBUGINFO_DEFAULT")
 listeners: list = []  # called with the name of every kernel that has to be compiled
+_thread = threading.local()
 
 
 @cache
@@ -114,6 +118,20 @@ def compiling(what: str) -> None:
         listener(what)
 
 
+class NotKeptError(LookupError):
+    """A kernel was not compiled before, and is not to be compiled now."""
+
+
+@contextlib.contextmanager
+def only_kept() -> Iterator[None]:
+    """A block in which this Python thread loads kernels, and gets a NotKeptError where it would have to compile one."""
+    _thread.compiles_nothing = True
+    try:
+        yield
+    finally:
+        _thread.compiles_nothing = False
+
+
 def code_of(compiled):
     """Numba's library of the code of a compiled function."""
     return compiled._asdict()["library"]
@@ -145,6 +163,8 @@ class KernelCache:
         """
         self.let_others()
         found = self._load(sig, target_context)
+        if found is None and getattr(_thread, "compiles_nothing", False):
+            raise NotKeptError(self.function.__name__)
         if found is None:
             self.lock = Lock(self.lock_of(sig))
             self.lock.take()
@@ -165,7 +185,8 @@ class KernelCache:
         data = read(self._name(sig))
         if data is not None:
             with contextlib.suppress(Exception):
-                target_context.refresh()
+                # Not `target_context.refresh()`: for 0.3 s it learns to compile, which loaded code does not need.
+                rtsys.initialize(target_context)
                 return self._rebuilt(pickle.loads(data), target_context)
             if not hasattr(CompileResult, "_rebuild"):
                 guards.missing("CompileResult._rebuild", "each process compiles its kernels anew")

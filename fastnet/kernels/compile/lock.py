@@ -28,15 +28,16 @@ class Lock:
         self._file: int | None = None
         self._is_mine = False
 
-    def take(self) -> None:
-        """Wait until no other process has it, or for PATIENCE."""
-        end = time.monotonic() + PATIENCE
+    def take(self, patience: float | None = None) -> bool:
+        """Wait until no other process has it, or for so many seconds (PATIENCE); whether it is this one's now."""
+        end = time.monotonic() + (PATIENCE if patience is None else patience)
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             while not (mine := _locks(self._file)) and time.monotonic() < end:
                 time.sleep(PAUSE)
             self._is_mine = mine
+        return self._is_mine
 
     def give_back(self) -> None:
         """Let others have it; nothing happens if it was not taken."""

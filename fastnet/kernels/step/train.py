@@ -60,7 +60,8 @@ def end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c):
     if not plan.groups:
         losses[step, 0] += sum_of_losses(buffers.memory, plan, n)
     elif n:
-        losses[step, 0] = of_groups[: groups_of_batch(plan, n)].sum()
+        for loss in of_groups[: groups_of_batch(plan, n)]:
+            losses[step, 0] += loss
     c += 1
     if c == chunks_of_step(cutting, step):
         l2 = steps.coefficients[step, L2]

@@ -98,6 +98,11 @@ def want(dtype) -> None:
         _wanted.add(np.dtype(dtype))
 
 
+def is_awaited(dtype) -> bool:
+    """Whether the library of one dtype is wanted, but neither loaded nor kept: this is a first run."""
+    return np.dtype(dtype) in _wanted
+
+
 def _load_wanted() -> None:
     for dtype in tuple(_wanted):
         load(dtype)
