@@ -1,14 +1,16 @@
 """X and y in the form that the kernels take."""
 
+from functools import cached_property
+
 import numpy as np
 
 from fastnet.engine.encoding import encoded, find_palette, is_worthwhile
 
-DENSITY_ROWS = 512  # looked at to measure density
+DENSITY_ROWS, DENSITIES_ROWS = 128, 512  # looked at to measure the density of X, and that of each input
 
 
 class Inputs:
-    """X as (data, indices, indptr), with its shape, its density and that of each input.
+    """X as (data, indices, indptr), with its shape and densities.
 
     X : (n, d) uint8 or floating; or CSR, any object with data, indices, indptr and shape.
     """
@@ -21,17 +23,33 @@ class Inputs:
         if self.is_csr:
             self.data = np.ascontiguousarray(X.data, dtype)
             self.indices, self.indptr = X.indices.astype(np.int32, copy=False), X.indptr.astype(np.int64, copy=False)
-            self.densities = np.full(self.width, len(self.data) / max(1, self.rows * self.width))
         else:
             self.data = np.asarray(X).reshape(-1)
             self.indices, self.indptr = np.zeros(0, np.int32), np.zeros(0, np.int64)
-            sample = np.asarray(X[:: max(1, self.rows // DENSITY_ROWS)])
-            # count_nonzero with an axis takes four times as long.
-            self.densities = (sample != 0).sum(axis=0, dtype=np.uint16) / max(1, len(sample))
-        self.density = self.densities.mean()
         # Numba compiles read-only arrays as another type; the kernels only read X, so one type serves both.
         self.arrays: tuple[np.ndarray, np.ndarray, np.ndarray]
         self.arrays = as_writable(self.data), as_writable(self.indices), as_writable(self.indptr)
+
+    @cached_property
+    def density(self) -> float:
+        """Share of nonzeros in X, which decides how kernels go through it."""
+        if self.is_csr:
+            return len(self.data) / max(1, self.rows * self.width)
+        found = self._are_nonzero(DENSITY_ROWS)
+        return np.count_nonzero(found) / max(1, found.size)
+
+    @cached_property
+    def densities(self) -> np.ndarray:
+        """Share of nonzeros of each input (d,), by which threads share the weights. Predictions do not want it."""
+        if self.is_csr:
+            return np.full(self.width, self.density)
+        found = self._are_nonzero(DENSITIES_ROWS)
+        # count_nonzero with an axis takes four times as long.
+        return found.sum(axis=0, dtype=np.uint16) / max(1, len(found))
+
+    def _are_nonzero(self, rows: int) -> np.ndarray:
+        """Of about so many rows from all over X, which entries are nonzero."""
+        return self.data.reshape(self.rows, self.width)[:: max(1, self.rows // rows)] != 0
 
     def encode(self, threads: int) -> None:
         """Replace floats of at most 256 values by codes and a table. For SKIP only: `gather` wants bytes worth k times

@@ -31,7 +31,7 @@ class Workspace:
 
     entries : most entries that a chunk of rows of a CSR matrix can hold.
     keep_gradient : the gradient gets a place of its own, for several chunks or a largest norm; groups have it always.
-    trains : False for predictions alone, which need no deltas.
+    trains : False for predictions alone, which need no deltas and no transposed copies.
     """
 
     def __init__(
@@ -58,13 +58,14 @@ class Workspace:
         self.plan, self.layers = self.plans[0], self.all_layers[0]
 
         offsets = Offsets(dtype.itemsize)
+        self.trains = trains
         self._place_weights(offsets, task, keep_gradient, strategy.groups)
         self._place_constants(offsets, task)
         self.scratch = offsets.end  # all that follows is written before it is read
         self._describe(activations, strategy, task)
-        sparse = strategy.input != DENSE
-        self.units, work, self.half = self._units(inputs.densities + EMPTY if sparse else np.ones(sizes[0]))
-        self._place_all_scratch(offsets, strategy, threads, entries, trains)
+        by_density = trains and strategy.input != DENSE
+        self.units, work, self.half = self._units(inputs.densities + EMPTY if by_density else np.ones(sizes[0]))
+        self._place_all_scratch(offsets, strategy, threads, entries)
         self.splits = {n: cut_by_work(work, n) for n in {threads, 1}}
 
         self.memory = aligned(offsets.end, dtype)
@@ -94,7 +95,7 @@ class Workspace:
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["fan_in"], row["fan_out"], row["vectors"] = layer.fan_in, layer.fan_out, layer.vectors
             row["weights"], row["weights_stride"], row["bias"] = layer.weights, layer.stride, layer.bias
-            if l > 0:
+            if l > 0 and self.trains:
                 row["transposed_stride"] = round_up(layer.fan_out, width) * width
                 row["transposed"] = offsets.take(-(-layer.fan_in // width) * int(row["transposed_stride"]))
 
@@ -142,7 +143,7 @@ class Workspace:
                 plans[desk, group]["gradient"] = gradient
         self.plan, self.layers = plans[0, 0], self.all_layers[0]
 
-    def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int, trains: bool) -> None:
+    def _place_scratch(self, offsets: Offsets, strategy: Strategy, threads: int, entries: int) -> None:
         plan, chunk = self.plan, strategy.chunk_rows
         plan["factor"], plan["row_loss"] = offsets.take(chunk), offsets.take(chunk)
         plan["smoothed"] = offsets.take(chunk) if plan["smoothing"] else 0
@@ -151,12 +152,12 @@ class Workspace:
         plan["scratch_size"] = round_up(most, 64)
         in_scratch = 0 if strategy.groups else threads  # gradients that have no place of their own
         plan["scratch"] = offsets.take(in_scratch * int(plan["scratch_size"]))
-        room = self._place_activations(offsets, strategy, trains)
+        room = self._place_activations(offsets, strategy)
         plan["values"] = offsets.take(entries)
         if strategy.halves:
             plan["half"], plan["z_half"] = self.half, offsets.take(room)
 
-    def _place_activations(self, offsets: Offsets, strategy: Strategy, trains: bool) -> int:
+    def _place_activations(self, offsets: Offsets, strategy: Strategy) -> int:
         """Give every activation and delta its place; returns the elements of the first layer's outputs."""
         chunk = strategy.chunk_rows
         panel_stride = (chunk + 1) * self.width  # one row more, or a row's panels would meet in one cache set
@@ -172,10 +173,10 @@ class Workspace:
         for l, (row, layer) in enumerate(zip(self.layers, self.panels, strict=True)):
             row["a_in"], row["row_stride_in"], row["panel_stride_in"], _ = places[l]
             row["a_out"], row["row_stride_out"], row["panel_stride_out"], _ = places[l + 1]
-            row["delta_panels"] = offsets.take(layer.count * panel_stride) if trains else 0
+            row["delta_panels"] = offsets.take(layer.count * panel_stride) if self.trains else 0
             row["delta"] = row["a_out"] if l == len(self.panels) - 1 else row["delta_panels"]
             row["derivative_from"] = row["a_out"]
-            if trains and l < len(self.panels) - 1 and row["activation"] in BY_Z:
+            if self.trains and l < len(self.panels) - 1 and row["activation"] in BY_Z:
                 row["z"] = row["derivative_from"] = offsets.take(places[l + 1][3])
                 row["forward"] = IDENTITY
         return places[1][3]
@@ -222,6 +223,8 @@ class Workspace:
         """Pack the flat vectors of weights and moments; bring the transposed copies up to date."""
         for i, vector in enumerate([params, *moments]):
             pack(self.memory[i * self.packed : (i + 1) * self.packed], vector, self.sizes, self.panels)
+        if not self.trains:
+            return
         for row, layer in zip(self.layers[1:], self.panels[1:], strict=True):
             blocks, _ = layer.views(self.memory)
             start, size = int(row["transposed"]), int(row["transposed_stride"])
