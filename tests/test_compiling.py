@@ -75,6 +75,56 @@ def test_a_rare_piece_is_compiled_once_it_is_wanted(tmp_path):
     assert lines() == told  # both are loaded
 
 
+OWNED = """
+import gc, sys, weakref
+import numpy as np
+from fastnet.kernels.compile.jit import entry, parallel, piece, serial
+from numba import prange
+
+@serial
+def halves(x):
+    return x[: x.size // 2], x[x.size // 2 :]
+
+@parallel
+def add_all(x, y):
+    for t in prange(2):
+        x[t] += y[t]
+
+@piece
+def add(pair):
+    low, high = halves(pair[0])
+    low += pair[1][0]
+    add_all(high, pair[1])
+
+@entry
+def kernel(pair):
+    add(pair)
+
+class Array(np.ndarray):
+    pass
+
+x, y = np.zeros(4), np.ones(2)
+counts = [sys.getrefcount(a) for a in (x, y)]
+for _ in range(3):
+    kernel((x, y))
+print(*x, [sys.getrefcount(a) for a in (x, y)] == counts)
+z = np.zeros(4).view(Array)
+gone = weakref.ref(z)
+kernel((np.asarray(z), y))
+del z
+gc.collect()
+print(gone())
+"""
+
+
+def test_kernels_borrow_their_arrays(tmp_path):
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):  # compiled, then loaded
+        command = [sys.executable, "-c", OWNED]
+        told = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout.splitlines()
+        assert told == ["3.0 3.0 3.0 3.0 True", "None"]
+
+
 KEPT = """
 import numpy as np
 from fastnet.kernels.compile import cache

@@ -79,7 +79,7 @@ class Workspace:
     @property
     def buffers(self) -> tuple[np.ndarray, ...]:
         """As kernels take them."""
-        return tuple(Buffers(self.memory, self.flags, self.samples, self.lists, self.turns))
+        return tuple(Buffers(self.memory, self.flags, self.samples, self.lists, self.turns, self.group_losses))
 
     def tables(self, threads: int) -> tuple[np.ndarray, ...]:
         """As kernels take them, to run on so many threads: as many as were asked for, or one."""
@@ -212,6 +212,7 @@ class Workspace:
         self.samples = np.zeros((self.desks * SAMPLE_ROWS, chunk), np.int64)
         self.plans["ends"], self.plans["entries"] = d, 2 * d
         self.lists = np.zeros(2 * d + entries if lists else 0, np.int32)
+        self.group_losses = np.zeros(strategy.groups)
         self.turns = aligned((2 + max(threads, strategy.groups)) * APART, np.int64).reshape(-1, APART)
 
     def fill(self, value: float) -> None:

@@ -15,6 +15,7 @@ from numba.core.registry import cpu_target
 
 CACHE_HOOKS = {"_cache", "load_overload", "save_overload"}
 LIBRARY_STEPS = (
+    "add_ir_module",
     "finalize",
     "_optimize_functions",
     "_finalize_final_module",

@@ -1,7 +1,10 @@
-"""Compilers that link a kernel's code once. Numba links, optimizes and translates at each level of the call tree."""
+"""Compilers that link a kernel's code once, and let it borrow its arrays. Numba links, optimizes and translates at each
+level of the call tree, and counts references to arrays.
+"""
 
 from typing import Any
 
+from llvmlite.ir import CallInstr
 from numba import core
 
 from fastnet.kernels.compile import guards
@@ -50,6 +53,22 @@ def _link(module: Any, libraries: list) -> None:
         module.link_in(own, preserve=True)
 
 
+def _borrow(module: Any) -> None:
+    """Leave out what counts references to arrays: kernels make none, and who calls a kernel keeps its arguments alive.
+
+    Counting is atomic, hundreds of times a step (784-30-10, batch 10, momentum: 15.3 us, without 11.8).
+    """
+    if "$" not in module.name:  # Numba numbers functions, but not the wrappers that take arguments from Python
+        return
+    for function in module.functions:
+        for block in function.blocks:
+            block.instructions[:] = [i for i in block.instructions if not _counts(i)]
+
+
+def _counts(instruction: Any) -> bool:
+    return isinstance(instruction, CallInstr) and instruction.callee.name in ("NRT_incref", "NRT_decref")
+
+
 def entry_compiler() -> type:
     """The compiler of kernels and pieces, which may call pieces by name."""
     code_library = guards.code_library()
@@ -57,6 +76,10 @@ def entry_compiler() -> type:
         return Compiler
 
     class EntryLibrary(code_library):  # type: ignore[misc, valid-type]
+        def add_ir_module(self, module):
+            _borrow(module)
+            super().add_ir_module(module)
+
         def finalize(self):
             _inherit(self)
             _link(self._final_module, self._linking_libraries)
@@ -82,6 +105,10 @@ def part_compilers() -> tuple[type, type]:
         return Compiler, Compiler
 
     class PartLibrary(code_library):  # type: ignore[misc, valid-type]
+        def add_ir_module(self, module):
+            _borrow(module)
+            super().add_ir_module(module)
+
         def finalize(self):
             _inherit(self)
             self._finalize_dynamic_globals()

@@ -45,7 +45,8 @@ def buffers_of_desk(buffers, desk):
     samples, desks = buffers.samples, buffers.samples.shape[0] // SAMPLE_ROWS
     size, first = buffers.flags.size // desks, desk * SAMPLE_ROWS
     flags = buffers.flags[desk * size : (desk + 1) * size]
-    return Buffers(buffers.memory, flags, samples[first : first + SAMPLE_ROWS], buffers.lists, buffers.turns)
+    samples = samples[first : first + SAMPLE_ROWS]
+    return Buffers(buffers.memory, flags, samples, buffers.lists, buffers.turns, buffers.group_losses)
 
 
 @inlined
@@ -58,13 +59,13 @@ def tables_of_desk(tables, desk, group):
 
 
 @rare_piece
-def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows, group, desk):
+def gradient_of_group(buffers, batch, tables, steps, coefficients, rows, group, desk):
     """The gradient of a group of the chunks of a batch, whose ``rows`` are a Span of ``steps.order``; and its loss."""
     buffers, tables = buffers_of_desk(buffers, desk), tables_of_desk(tables, desk, group)
     plan, n = tables.plans[0], rows.stop - rows.start
     chunks, groups, zero = chunks_of_batch(plan, n), groups_of_batch(plan, n), np.int64(0)
     mine = cut(chunks, 1, groups, group)
-    losses[group] = 0
+    buffers.group_losses[group] = 0
     for c in range(mine.start, mine.stop):
         some = cut(n, plan.grain, chunks, c)
         count = some.stop - some.start
@@ -72,7 +73,7 @@ def gradient_of_group(losses, buffers, batch, tables, steps, coefficients, rows,
         chunk = Chunk(count, coefficients[SCALE], False, c > mine.start, False)
         rows_of_thread(buffers, batch, tables, chunk, np.int64(1), zero)
         units_of_thread(buffers, batch, tables, coefficients, chunk, zero)
-        losses[group] += sum_of_losses(buffers.memory, plan, count)
+        buffers.group_losses[group] += sum_of_losses(buffers.memory, plan, count)
 
 
 @serial

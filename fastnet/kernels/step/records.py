@@ -108,6 +108,7 @@ class Buffers(NamedTuple):
     # groups, such rows for each desk (groups.py), as there are flags for each
     lists: np.ndarray  # int32: entries of a CSR matrix by input
     turns: np.ndarray  # int64 (2 + most shares, 16), a number in each row: what crew.py counts
+    group_losses: np.ndarray  # float64 (groups,)
 
 
 class Batch(NamedTuple):

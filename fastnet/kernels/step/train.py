@@ -53,14 +53,14 @@ def begin_chunk(buffers, tables, steps, cutting, step, c):
 
 
 @serial
-def end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c):
+def end_chunk(losses, buffers, tables, steps, cutting, step, c):
     """What one worker does alone after a chunk: note its losses, and begin the next."""
     rows, plan = rows_of_chunk(cutting, step, c), tables.plans[0]
     n = rows.stop - rows.start
     if not plan.groups:
         losses[step, 0] += sum_of_losses(buffers.memory, plan, n)
     elif n:
-        for loss in of_groups[: groups_of_batch(plan, n)]:
+        for loss in buffers.group_losses[: groups_of_batch(plan, n)]:
             losses[step, 0] += loss
     c += 1
     if c == chunks_of_step(cutting, step):
@@ -88,7 +88,7 @@ def own_share(plan, part, shares, workers, worker):
 
 
 @serial
-def do_share(of_groups, buffers, batch, tables, steps, coefficients, rows, chunk, part, workers, worker, share):
+def do_share(buffers, batch, tables, steps, coefficients, rows, chunk, part, workers, worker, share):
     """One share of one part of a step, which has these ``rows`` and is described by ``chunk``."""
     if part == INPUTS:
         inputs_of_thread(buffers, batch.X, tables, chunk, workers, share)
@@ -96,7 +96,7 @@ def do_share(of_groups, buffers, batch, tables, steps, coefficients, rows, chunk
         rows_of_thread(buffers, batch, tables, chunk, workers, share)
     elif part == GROUPS:
         desk = worker if workers <= tables.plans[0].groups else share
-        gradient_of_group(of_groups, buffers, batch, tables, steps, coefficients, rows, share, desk)
+        gradient_of_group(buffers, batch, tables, steps, coefficients, rows, share, desk)
     elif tables.plans[0].groups:
         units_after_groups(buffers, batch, tables, coefficients, chunk, share)
     else:
@@ -104,7 +104,7 @@ def do_share(of_groups, buffers, batch, tables, steps, coefficients, rows, chunk
 
 
 @serial
-def steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, worker):
+def steps_of_worker(losses, buffers, batch, tables, steps, workers, worker):
     """All steps, as one worker takes part in them. One that is late passes over what is over."""
     state, plan, turns, turn = flush_denormals(), tables.plans[0], buffers.turns, np.int64(0)
     cutting = cutting_of(plan, steps)
@@ -119,10 +119,10 @@ def steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, w
                 own = own_share(plan, part, shares, workers, worker)
                 share = -1 if is_over(turns, turn) else take_share(turns, turn, shares, own)
                 while share >= 0:
-                    do_share(of_groups, buffers, batch, tables, steps, row, rows, chunk, part, workers, worker, share)
+                    do_share(buffers, batch, tables, steps, row, rows, chunk, part, workers, worker, share)
                     if end_share(turns, shares):
                         if part == UNITS:
-                            end_chunk(losses, of_groups, buffers, tables, steps, cutting, step, c)
+                            end_chunk(losses, buffers, tables, steps, cutting, step, c)
                         open_next(turns, turn)
                     share = take_share(turns, turn, shares, own)
                 wait_for_others(turns, turn)
@@ -131,10 +131,10 @@ def steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, w
 
 
 @parallel
-def steps_of_all(losses, of_groups, buffers, batch, tables, steps, workers):
+def steps_of_all(losses, buffers, batch, tables, steps, workers):
     """All workers at once."""
     for t in prange(workers):
-        steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, np.int64(t))
+        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(t))
 
 
 @entry
@@ -146,9 +146,9 @@ def train_steps(losses, buffers, batch, tables, steps):
     """
     buffers, batch, tables, steps = Buffers(*buffers), Batch(*batch), Tables(*tables), Steps(*steps)
     workers = tables.split.shape[0] - 1
-    losses[:], buffers.turns[:], of_groups = 0, 0, np.zeros(tables.plans[0].groups)
+    losses[:], buffers.turns[:] = 0, 0
     begin_chunk(buffers, tables, steps, cutting_of(tables.plans[0], steps), np.int64(0), np.int64(0))
     if workers == 1:
-        steps_of_worker(losses, of_groups, buffers, batch, tables, steps, workers, np.int64(0))
+        steps_of_worker(losses, buffers, batch, tables, steps, workers, np.int64(0))
     else:
-        steps_of_all(losses, of_groups, buffers, batch, tables, steps, workers)
+        steps_of_all(losses, buffers, batch, tables, steps, workers)
