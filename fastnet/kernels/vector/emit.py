@@ -12,7 +12,7 @@ from functools import reduce
 
 from llvmlite import ir
 
-from fastnet.kernels.compile.target import lanes_of
+from fastnet.kernels.compile.target import AVX512, lanes_of
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 VOID = ir.VoidType()
@@ -33,6 +33,7 @@ class Emit:
         self.vec = ir.VectorType(scalar, self.lanes)
         self.bits = ir.IntType(8 * self.itemsize)
         self.suffix = f"v{self.lanes}f{8 * self.itemsize}"
+        self.estimates = AVX512 and self.itemsize == 4  # whether `estimate` and `reciprocal` are there
 
     def call(self, name, result, *args):
         """Call the LLVM intrinsic ``name``, declaring it on first use."""
@@ -40,6 +41,18 @@ class Emit:
         if fn is None:
             fn = ir.Function(self.b.module, ir.FunctionType(result, [a.type for a in args]), name)
         return self.b.call(fn, args)
+
+    def estimate(self, name, x):
+        """1 / x ("rcp") or 1 / sqrt(x) ("rsqrt") to 14 bits."""
+        return self.call(f"llvm.x86.avx512.{name}14.ps.512", self.vec, x, self.constant(0.0), ir.Constant(I16, -1))
+
+    def reciprocal(self, x):
+        """1 / x to 2 units in the last place, for finite x whose reciprocal is a normal number; else 0 may come of it.
+
+        An estimate, improved by a step of Newton's method.
+        """
+        y = self.estimate("rcp", x)
+        return self.fma(y, self.fma(self.b.fneg(x), y, self.constant(1.0)), y)
 
     def gep(self, pointer, offset):
         return self.b.gep(pointer, [const(offset) if isinstance(offset, int) else offset])

@@ -28,8 +28,8 @@ from fastnet.functions import (
     STEP_GRADIENT,
     STEP_VELOCITY,
 )
-from fastnet.kernels.compile.target import FEATURES, REGISTERS, VECTOR_BYTES, estimates
-from fastnet.kernels.vector.emit import I16, I64, begin, calls_one_of, const, declared
+from fastnet.kernels.compile.target import REGISTERS
+from fastnet.kernels.vector.emit import I64, begin, calls_one_of, const, declared
 from fastnet.kernels.vector.tile import NV
 
 
@@ -43,13 +43,7 @@ def _momentum(e, kept, g, c, at, velocity, second, plain):
     return e.fma(e.b.fneg(c[STEP_VELOCITY]), v, e.fma(e.b.fneg(c[STEP_GRADIENT]), g, kept))
 
 
-ESTIMATES = estimates(FEATURES, VECTOR_BYTES)
 SMALLEST = 2.0**-126  # of the normal float32
-
-
-def _estimate(e, name, x):
-    """A function of x to 14 bits."""
-    return e.call(f"llvm.x86.avx512.{name}14.ps.512", e.vec, x, e.constant(0.0), ir.Constant(I16, -1))
 
 
 def _less_over_root(e, kept, x, v, eps):
@@ -60,17 +54,14 @@ def _less_over_root(e, kept, x, v, eps):
     product with the estimate would be NaN.
     """
     b = e.b
-    if not ESTIMATES or e.itemsize != 4:
+    if not e.estimates:
         root = e.call(f"llvm.sqrt.{e.suffix}", e.vec, v)
         return b.fsub(kept, b.fdiv(x, b.fadd(root, eps)))
     v = b.select(b.fcmp_ordered("<", v, e.constant(SMALLEST)), e.constant(SMALLEST), v)
-    inverse = _estimate(e, "rsqrt", v)
+    inverse = e.estimate("rsqrt", v)
     root, half = b.fmul(v, inverse), b.fmul(inverse, e.constant(0.5))
     root = e.fma(root, e.fma(b.fneg(root), half, e.constant(0.5)), root)
-    divisor = b.fadd(root, eps)
-    inverse = _estimate(e, "rcp", divisor)
-    inverse = e.fma(inverse, e.fma(b.fneg(divisor), inverse, e.constant(1.0)), inverse)
-    return e.fma(b.fneg(x), inverse, kept)
+    return e.fma(b.fneg(x), e.reciprocal(b.fadd(root, eps)), kept)
 
 
 def _second_moment(e, v, g, c, plain):
