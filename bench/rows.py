@@ -18,8 +18,12 @@ from fastnet.timing.cases import CASES, EPOCH, Digits, EpochWork, PredictWork, W
 from fastnet.timing.measure import Peaks, measure
 
 # Rows of one run: all of them, unless a run would take seconds.
-TRAINED = {"mnist-30-b10": 20_000, "mnist-512": 15_360, "dense-512": 15_360, "mnist-64-float64": 30_000}
-NARROW = ("mnist-64", "dense-512")  # also in 256-bit vectors where the machine has wider ones
+TRAINED = {
+    "mnist-30-b10": 20_000, "mnist-30-b10-momentum": 20_000, "mnist-30-b10-adam": 20_000, "mnist-512": 15_360,
+    "dense-512": 15_360, "mnist-64-float64": 30_000,
+}  # fmt: skip
+# Also in 256-bit vectors where the machine has wider ones.
+NARROW = ("mnist-64", "mnist-30-b10-momentum", "mnist-30-b10-adam", "mnist-10-full", "dense-512")
 ROUNDS, PATIENCE = 15, 60.0
 
 

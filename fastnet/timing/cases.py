@@ -16,7 +16,7 @@ from fastnet import functions as f
 from fastnet.data import Dataset, load_data
 from fastnet.data.known import KNOWN
 from fastnet.network import Network
-from fastnet.optimizers import SGD, Momentum, Optimizer
+from fastnet.optimizers import SGD, Adam, Momentum, Optimizer
 
 EPOCH = 60_000  # rows of an epoch
 DENSE_ROWS = 15_360  # 120 batches of 128: 48 MB, more than fits a cache
@@ -30,7 +30,10 @@ CHECKED = 3  # steps after which contestants must agree
 
 @dataclass(frozen=True)
 class Case:
-    """Settings of a training run. data : "pixels" (uint8 digits) or "dense" (uniform numbers without zeros)."""
+    """Settings of a training run. data : "pixels" (uint8 digits) or "dense" (uniform numbers without zeros).
+
+    rule : the optimizer's name in tables, where it tells cases apart.
+    """
 
     name: str
     sizes: tuple[int, ...]
@@ -39,6 +42,7 @@ class Case:
     optimizer: Optimizer
     data: str = "pixels"
     dtype: str = "float32"
+    rule: str = ""
 
     @property
     def label(self) -> str:
@@ -46,7 +50,8 @@ class Case:
         batch = "full batch" if self.batch_size >= EPOCH else f"batch {self.batch_size}"
         kind = ", dense floats" if self.data == "dense" else ""
         wide = ", float64" if self.dtype == "float64" else ""
-        return f"{'-'.join(map(str, self.sizes))} {self.hidden}, {batch}{kind}{wide}"
+        rule = f", {self.rule}" if self.rule else ""
+        return f"{'-'.join(map(str, self.sizes))} {self.hidden}, {batch}{rule}{kind}{wide}"
 
     def flops(self, rows: int) -> float:
         """Floating-point operations of the dense products of one pass over ``rows`` rows."""
@@ -60,6 +65,8 @@ CASES = {
         MNIST,
         Case("mnist-30-b50", (784, 30, 10), "sigmoid", 50, SGD(0.5)),
         Case("mnist-30-b10", (784, 30, 10), "sigmoid", 10, SGD(0.5)),
+        Case("mnist-30-b10-momentum", (784, 30, 10), "sigmoid", 10, Momentum(0.5, 0.9), rule="momentum"),
+        Case("mnist-30-b10-adam", (784, 30, 10), "sigmoid", 10, Adam(0.001), rule="Adam"),
         Case("mnist-10-full", (784, 10, 10), "relu", EPOCH, SGD(0.25)),
         Case("mnist-512", (784, 512, 512, 10), "relu", 128, Momentum(0.05, 0.9, ema=True)),
         Case("dense-512", (784, 512, 512, 10), "relu", 128, Momentum(0.05, 0.9, ema=True), data="dense"),
