@@ -49,19 +49,20 @@ def main(argv: list[str] | None = None) -> int:
         if content is None:
             print(f"bench: there is no {results.FILE} to write tables from", file=sys.stderr)
             return 2
-        return _publish(content)
+        return _publish(results.with_others(content))
     digits, facts = Digits(), machine.facts()
     if args.check or args.rebase is not None:
         measure_case = gate.measurer(digits, facts["threads"], fast=args.quick)
         if args.check:
             return 0 if gate.check(facts, digits.facts(), measure_case) else 1
         return 0 if gate.rebase(facts, digits.facts(), args.rebase, measure_case) else 1
-    content = results.load()
+    content = results.of_kind(facts)
     for section in measure_all(digits, facts["threads"], args):
         content = results.merged(content, facts, section)
         results.save(content)  # what is measured is kept, whatever comes
     assert content is not None
-    return _publish(content)
+    results.aside(facts).unlink(missing_ok=True)
+    return _publish(results.with_others(content))
 
 
 def _publish(content: dict[str, Any]) -> int:

@@ -1,4 +1,6 @@
-"""The file of results: one JSON of one machine, in sections, each of which knows when and how it was measured."""
+"""The file of results: one JSON of one machine, in sections, each of which knows when and how it was measured. The last
+results of other kinds of machines lie beside it, a file each.
+"""
 
 import json
 import platform
@@ -15,6 +17,7 @@ from fastnet.timing.peak import measure as measure_peak
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"
 FILE = FOLDER / "results.json"
+OTHERS = FOLDER / "others"
 FORMAT = 2
 
 
@@ -33,6 +36,27 @@ def save(content: dict[str, Any], path: Path = FILE) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def aside(facts: dict[str, Any], folder: Path = OTHERS) -> Path:
+    """Where the results of this kind of machine lie while the file has those of another."""
+    return folder / f"{machine.key(facts)}.json"
+
+
+def of_kind(facts: dict[str, Any], path: Path = FILE, folder: Path = OTHERS) -> dict[str, Any] | None:
+    """The results of this kind of machine so far, or None; those of another, if the file has them, are put aside."""
+    content = load(path)
+    if content is not None and machine.key(content["machine"]) != machine.key(facts):
+        save(content, aside(content["machine"], folder))
+        return load(aside(facts, folder))
+    return content
+
+
+def with_others(content: dict[str, Any], folder: Path = OTHERS) -> dict[str, Any]:
+    """Results with a list "others" of those of other kinds of machines, in the order of their names."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    others = [other for other in found if machine.key(other["machine"]) != machine.key(content["machine"])]
+    return content | {"others": others}
 
 
 def merged(old: dict[str, Any] | None, facts: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def render(results: dict[str, Any]) -> str:
             section = results["sections"][name]
             parts.append(write(section) + _note(section["session"]))
     parts.append(_losses(results))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *map(_elsewhere, results.get("others", []))])
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -45,16 +45,45 @@ def summary(results: dict[str, Any]) -> str:
 
 
 def libraries(results: dict[str, Any]) -> str:
-    """The table of README.md: seconds of an epoch, and how many times as long other libraries take."""
-    rows = results["sections"].get("peers", {"rows": []})["rows"]
+    """The tables of README.md: how many times as long other libraries take, on one kind of machine after another."""
+    parts = []
+    for content in (results, *results.get("others", [])):
+        section = content["sections"].get("peers")
+        if section is not None:
+            parts += [f"{_kind(content['machine'])}; {_when(section['session'])}:", _leads(section["rows"])]
+        if content is results and "rows" in content["sections"]:
+            parts += _narrow(content["sections"]["rows"]["rows"])
+    return "\n\n".join(parts) or "Other libraries have not been raced yet."
+
+
+def _leads(rows: list[dict[str, Any]]) -> str:
+    """Seconds of an epoch, and how many times as long other libraries take."""
     names = _contestants(rows)
-    if not names:
-        return "Other libraries have not been raced yet."
     body = []
     for row in rows:
         leads = [f"{number(row['ratios'][name]['median'])}x" if name in row["ratios"] else "absent" for name in names]
         body.append([row["label"], seconds(row["seconds"]["fastnet"]["median"] * row["scale"]), *leads])
     return table(["one epoch of 60 000 rows", "fastnet", *(NAMES[name] for name in names)], body)
+
+
+def _narrow(rows: list[dict[str, Any]]) -> list[str]:
+    """Cases that were also measured with narrower vectors, beside NumPy; and what they stand for."""
+    wide = {row["name"]: row for row in rows if row["vector_bits"] == rows[0]["vector_bits"]}
+    narrow = [row for row in rows if row["vector_bits"] != rows[0]["vector_bits"]]
+    if not narrow:
+        return []
+    body = []
+    for row in narrow:
+        pair = (wide[row["name"]], row)
+        cells = [number(each["ratios"][name]["median"]) for each in pair for name in ("numpy", "peak")]
+        body.append([wide[row["name"]]["label"], *(x + "x" * (i % 2 == 0) for i, x in enumerate(cells))])
+    bits = (rows[0]["vector_bits"], narrow[0]["vector_bits"])
+    head = ["times as fast as NumPy; share of the peak", *(f"{n}-bit{what}" for n in bits for what in ("", ", peak"))]
+    text = (
+        f"The {bits[1]}-bit columns are a stand-in for machines with AVX2: the same machine, with narrower vectors for "
+        "fastnet and OpenBLAS. Clock, caches and instructions of such a machine differ."
+    )
+    return [table(head, body), text]
 
 
 # The rows of the section "accuracy", by the names that the file of results has for them.
@@ -130,15 +159,37 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def _machine(results: dict[str, Any]) -> str:
-    m = results["machine"]
+def _kind(m: dict[str, Any]) -> str:
+    cpu = f"{m['cpu']} ({m['microarchitecture']})"
+    return f"{cpu}, {m['cores']} cores, {m['vector_bits']}-bit vectors, {m['threads']} threads ({m['threading_layer']})"
+
+
+def _when(session: dict[str, Any]) -> str:
+    commit = f", commit {session['commit']}" if session["commit"] else ""
+    return session["taken"][:10] + commit
+
+
+def _all_of(m: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
+    return f"{_kind(m)}; {m['system']}; {versions}."
+
+
+def _machine(results: dict[str, Any]) -> str:
     return (
-        f"{m['cpu']} ({m['microarchitecture']}), {m['cores']} cores, {m['vector_bits']}-bit vectors, {m['threads']} "
-        f"threads ({m['threading_layer']}); {m['system']}; {versions}.\n\nThe programs that are compared took turns "
+        f"{_all_of(results['machine'])}\n\nThe programs that are compared took turns "
         "within one session. A ratio is the median over pairs of neighbouring runs. ± is half the distance between the "
         "quartiles of these ratios. A ~ marks a ratio that was measured while the machine was too noisy."
     )
+
+
+def _elsewhere(results: dict[str, Any]) -> str:
+    """Tables of another kind of machine."""
+    sections = results["sections"]
+    parts = ["### On another machine", _all_of(results["machine"])]
+    parts += [_main_table(sections["rows"]["rows"])] if "rows" in sections else []
+    parts += [_races(sections["peers"]["rows"])] if "peers" in sections else []
+    parts += [_estimator_table(sections["sklearn"]["rows"])] if "sklearn" in sections else []
+    return "\n\n".join(parts) + _note(next(iter(sections.values()))["session"])
 
 
 def _note(session: dict[str, Any]) -> str:
@@ -148,28 +199,35 @@ def _note(session: dict[str, Any]) -> str:
     data = session["data"]["name"] + (" (synthetic)" if session["data"]["synthetic"] else "")
     load = session["load_average"]
     parts = [
-        session["taken"][:10], f"commit {session['commit']}" if session["commit"] else "", data,
+        _when(session), data,
         f"FMA peak {peaks} GFLOP/s", f"a NumPy epoch of 784-64-10 {seconds(session['numpy_epoch']['median'])}",
         f"load average {load[0]} at the start" if load else "", "few rounds" if session["quick"] else "",
     ]  # fmt: skip
     return "\n\n<sub>" + "; ".join(part for part in parts if part) + "</sub>"
 
 
-def _rows(section: dict[str, Any]) -> str:
-    rows = []
-    for row in section["rows"]:
+def _main_table(rows: list[dict[str, Any]]) -> str:
+    body = []
+    for row in rows:
         times = [seconds(row["seconds"][name]["median"]) for name in ("numpy", "fastnet")]
-        rows.append([row["label"], *times, ratio(row["ratios"]["numpy"]), ratio(row["ratios"]["peak"], "")])
+        body.append([row["label"], *times, ratio(row["ratios"]["numpy"]), ratio(row["ratios"]["peak"], "")])
+    return table(["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "times as fast", "of peak"], body)
+
+
+def _rows(section: dict[str, Any]) -> str:
     bits = section["rows"][0]["vector_bits"]
-    head = ["an epoch of 60 000 rows, or a call", "NumPy", "fastnet", "times as fast", "of peak"]
     text = (
         f"The last column compares fastnet with the machine's FMA peak, on {bits}-bit vectors. It is the time that "
         "dense arithmetic alone would take at the peak, divided by fastnet's time. It exceeds 1 where fastnet skips "
         "enough zero pixels. "
     )
     if any(row["vector_bits"] != bits for row in section["rows"]):
-        text += "The last rows use narrower vectors on purpose; their peak is that of the narrower vectors."
-    return f"### Beside NumPy and the machine's peak\n\n{table(head, rows)}\n\n{text.strip()}\n\n{_picture('rows')}"
+        text += (
+            "The last rows use narrower vectors on purpose, and NumPy's products do, too; their peak is that of the "
+            "narrower vectors."
+        )
+    found = _main_table(section["rows"])
+    return f"### Beside NumPy and the machine's peak\n\n{found}\n\n{text.strip()}\n\n{_picture('rows')}"
 
 
 def _contestants(rows: list[dict[str, Any]]) -> list[str]:
@@ -177,9 +235,9 @@ def _contestants(rows: list[dict[str, Any]]) -> list[str]:
     return [name for name in NAMES if any(name in row["ratios"] for row in rows)]
 
 
-def _peers(section: dict[str, Any]) -> str:
-    names, rows = _contestants(section["rows"]), []
-    for row in section["rows"]:
+def _races(rows: list[dict[str, Any]]) -> str:
+    names, body = _contestants(rows), []
+    for row in rows:
         cells = [row["label"], seconds(row["seconds"]["fastnet"]["median"] * row["scale"])]
         for name in names:
             if name in row["ratios"]:
@@ -187,8 +245,12 @@ def _peers(section: dict[str, Any]) -> str:
                 cells.append(f"{taken}<br>{ratio(row['ratios'][name])}")
             else:
                 cells.append("absent")
-        rows.append(cells)
-    head = ["an epoch of 60 000 rows", "fastnet", *(NAMES[name] for name in names)]
+        body.append(cells)
+    return table(["an epoch of 60 000 rows", "fastnet", *(NAMES[name] for name in names)], body)
+
+
+def _peers(section: dict[str, Any]) -> str:
+    names = _contestants(section["rows"])
     versions = {k: v for row in section["rows"] for k, v in row["versions"].items() if k in names}
     text = "Versions: " + ", ".join(f"{NAMES[k]} {v}" for k, v in versions.items())
     absent = "".join(f" Absent: {NAMES.get(k, k)} ({v})." for k, v in section["absent"].items())
@@ -197,18 +259,23 @@ def _peers(section: dict[str, Any]) -> str:
         "process of its own, with one thread or with all, whichever is faster. None uses a data loader. JAX compiles a "
         "whole epoch into one scan. Keras uses `jit_compile`."
     )
-    return f"### Beside other libraries\n\n{table(head, rows)}\n\n{text}{rules}{absent}\n\n{_picture('peers')}"
+    races = _races(section["rows"])
+    return f"### Beside other libraries\n\n{races}\n\n{text}{rules}{absent}\n\n{_picture('peers')}"
+
+
+def _estimator_table(rows: list[dict[str, Any]]) -> str:
+    body = [
+        [row["label"], *(seconds(row["seconds"][n]["median"]) for n in ("scikit-learn", "fastnet")),
+         ratio(row["ratios"]["scikit-learn"])]
+        for row in rows
+    ]  # fmt: skip
+    versions = {v for row in rows for k, v in row["versions"].items() if k == "scikit-learn"}
+    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "times as fast"]
+    return table(head, body)
 
 
 def _estimators(section: dict[str, Any]) -> str:
-    rows = [
-        [row["label"], *(seconds(row["seconds"][n]["median"]) for n in ("scikit-learn", "fastnet")),
-         ratio(row["ratios"]["scikit-learn"])]
-        for row in section["rows"]
-    ]  # fmt: skip
-    versions = {v for row in section["rows"] for k, v in row["versions"].items() if k == "scikit-learn"}
-    head = ["`MLPClassifier.fit`", f"scikit-learn {' '.join(sorted(versions))}", "fastnet.sklearn", "times as fast"]
-    return f"### Beside scikit-learn\n\n{table(head, rows)}\n\n{_picture('sklearn')}"
+    return f"### Beside scikit-learn\n\n{_estimator_table(section['rows'])}\n\n{_picture('sklearn')}"
 
 
 def _accuracy(section: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from bench import accuracy, losses, plots, results, tables
 
 PAGES = {path.relative_to(results.ROOT).as_posix(): path.read_text(encoding="utf-8") for path in tables.PAGES}
 COMMITTED = results.load()
+COMMITTED = COMMITTED and results.with_others(COMMITTED)
 needs_results = pytest.mark.skipif(COMMITTED is None, reason="nothing has been measured yet")
 
 
@@ -163,6 +164,44 @@ def test_sections_of_another_machine_are_dropped():
     old = results.merged(None, one, {"rows": {"n": 1}, "peers": {"n": 1}})
     assert results.merged(old, one, {"rows": {"n": 2}})["sections"] == {"rows": {"n": 2}, "peers": {"n": 1}}
     assert results.merged(old, one | {"threads": 4}, {"rows": {"n": 2}})["sections"] == {"rows": {"n": 2}}
+
+
+def test_results_of_another_machine_are_put_aside(tmp_path):
+    path, folder = tmp_path / "results.json", tmp_path / "others"
+    one, two = ({"cpu": cpu, "microarchitecture": "a", "threads": 2} for cpu in ("one", "two"))
+    assert results.of_kind(one, path, folder) is None
+    first = results.merged(None, one, {"rows": {"n": 1}})
+    results.save(first, path)
+    assert results.of_kind(one, path, folder) == first
+    assert results.with_others(first, folder)["others"] == []
+    assert results.of_kind(two, path, folder) is None
+    second = results.merged(None, two, {"rows": {"n": 2}})
+    results.save(second, path)
+    assert results.with_others(second, folder)["others"] == [first]
+    assert results.of_kind(one, path, folder) == first  # and now the second is aside
+    results.save(first, path)
+    assert results.with_others(first, folder)["others"] == [second]
+
+
+@needs_results
+@pytest.mark.parametrize("page", ["README.md", "bench/README.md"])
+def test_pages_show_other_machines(page):
+    other = copy.deepcopy({**COMMITTED, "others": []})
+    other["machine"]["cpu"] = "Another CPU"
+    text = tables.with_tables(PAGES[page], COMMITTED | {"others": [other]})
+    assert "Another CPU" in text
+    assert "commit " + other["sections"]["peers"]["session"]["commit"] in text
+
+
+def test_narrower_vectors_stand_beside_wide_ones():
+    def row(bits, numpy, peak):
+        ratios = {"numpy": {"median": numpy}, "peak": {"median": peak}}
+        return {"name": "a", "label": "a net", "vector_bits": bits, "ratios": ratios}
+
+    shown, words = tables._narrow([row(512, 6.0, 0.9), row(256, 4.0, 1.25) | {"label": "a net, narrow"}])
+    assert shown.splitlines()[-1] == "| a net | 6x | 0.9 | 4x | 1.25 |"
+    assert "stand-in" in words
+    assert tables._narrow([row(512, 6.0, 0.9)]) == []
 
 
 def test_results_are_written_whole_and_read_back(tmp_path):

@@ -107,6 +107,8 @@ x, y = np.zeros(4), np.ones(2)
 counts = [sys.getrefcount(a) for a in (x, y)]
 for _ in range(3):
     kernel((x, y))
+for text in kernel.inspect_llvm().values() if sys.argv[1:] else ():
+    assert "call void @NRT_incref" not in text
 print(*x, [sys.getrefcount(a) for a in (x, y)] == counts)
 z = np.zeros(4).view(Array)
 gone = weakref.ref(z)
@@ -119,10 +121,42 @@ print(gone())
 
 def test_kernels_borrow_their_arrays(tmp_path):
     env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    for _ in range(2):  # compiled, then loaded
-        command = [sys.executable, "-c", OWNED]
+    for arguments in (["compiled"], []):  # or loaded
+        command = [sys.executable, "-c", OWNED, *arguments]
         told = subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout.splitlines()
         assert told == ["3.0 3.0 3.0 3.0 True", "None"]
+
+
+OWNING = """
+import numpy as np
+from fastnet.kernels.compile.jit import entry, serial
+
+@serial
+def twice(x):
+    return x * 2
+
+@entry
+def makes(x):
+    x += twice(x)
+
+@entry
+def returns(x):
+    return x[1:]
+
+for kernel in (makes, returns):
+    try:
+        kernel(np.ones(3))
+    except TypeError as error:
+        print(error)
+"""
+
+
+def test_a_kernel_that_makes_or_returns_an_array_is_refused(tmp_path):
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", OWNING], capture_output=True, text=True, env=env, check=True)
+    makes, returns = done.stdout.splitlines()
+    assert makes.startswith("a kernel makes an array")
+    assert returns.startswith("a kernel returns array(float64, 1d")
 
 
 KEPT = """

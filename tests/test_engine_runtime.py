@@ -15,10 +15,10 @@ import pytest
 from engine_makers import KINDS, Problem, pieces, tolerance
 
 from fastnet import engine, reference
+from fastnet.engine import helper as helping
 from fastnet.engine import threads as engine_threads
-from fastnet.engine import warm
+from fastnet.engine.helper import share_compilation
 from fastnet.engine.threads import Pace
-from fastnet.engine.warm import share_compilation
 from fastnet.functions import ADAM, BINARY_CROSS_ENTROPY, IDENTITY, MOMENTUM, MSE, SGD
 from fastnet.kernels import step
 from fastnet.kernels.compile import cache
@@ -294,7 +294,7 @@ def use(inputs: str) -> list[list[str]]:
 def test_compilation_is_shared_on_a_new_machine(inputs, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(warm, "_helpers", [])
+    monkeypatch.setattr(helping, "_helpers", {})
     monkeypatch.setattr(engine_threads, "most_threads", lambda: 1)
     assert share_compilation(inputs) is None
     monkeypatch.setattr(engine_threads, "most_threads", lambda: 2)
@@ -303,7 +303,7 @@ def test_compilation_is_shared_on_a_new_machine(inputs, tmp_path, monkeypatch):
     assert share_compilation(inputs) is None  # one is at work
     assert helper.wait(timeout=600) == 0
     assert use(inputs) == [[], ["train_steps", "rows_of_thread"]]
-    warm._helpers.clear()
+    helping._helpers.clear()
     assert share_compilation(inputs) is None  # nothing to do
     for piece in tmp_path.rglob("units_of_thread-*"):  # a kernel that is kept finds its pieces, or compiles them
         piece.write_bytes(b"damaged")
@@ -315,12 +315,12 @@ FIRST = """
 import sys
 import numpy as np
 import fastnet
-from fastnet.engine import threads, warm
+from fastnet.engine import helper, threads
 threads.most_threads = lambda: 2
 net, X, y = fastnet.Network([3, 2], dtype=sys.argv[1]), np.zeros((9, 3), sys.argv[1]), np.zeros(9, np.int64)
 for _ in range(2):
     fastnet.train(net, X, y, epochs=1, batch_size=3)
-    print(*(helper.args[-2:] for helper in warm._helpers))
+    print(*(started.args[-2:] for started in helper._helpers.values()))
 """
 
 
@@ -337,13 +337,52 @@ def test_a_first_training_shares_compilation(dtype, tmp_path):
     assert told() == ["", ""]
 
 
-def test_one_process_helps_at_a_time(monkeypatch):
+def test_one_process_helps_at_a_time(tmp_path, monkeypatch):
     def fail(*_):
         pytest.fail("a second process helps")
 
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(library, "load", fail)
-    with locked(cache.folder() / "helper.lock"):
-        warm._help("float32", "float32")
+    with locked(cache.folder() / "helper-uint8-float32.lock"):
+        helping.compile_for_parent("uint8", "float32")
+
+
+@pytest.mark.parametrize("program", ["uwsgi", "", "/usr/bin/Pythonista.app"])
+def test_a_program_with_python_inside_starts_no_helper(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(helping, "_helpers", {})
+    monkeypatch.setattr(engine_threads, "most_threads", lambda: 2)
+    monkeypatch.setattr(sys, "executable", program)
+    assert share_compilation("uint8") is None
+
+
+LOAD = """
+import sys
+import numpy as np
+import fastnet
+from fastnet.engine.warm import load_kept
+from fastnet.kernels.compile.cache import listeners
+listeners.append(lambda what: print("compiled", what))
+load_kept(sys.argv[1])
+loaded = [name for name in ("linalg", "arraymath") if f"numba.np.{name}" in sys.modules]
+net, X, y = fastnet.Network([3, 2]), np.zeros((9, 3), sys.argv[1]), np.zeros(9, np.int64)
+if len(sys.argv) > 2:
+    fastnet.train(net, X, y, epochs=1, batch_size=3, validation=(X, y))
+print(loaded)
+"""
+
+
+def test_loading_compiles_nothing_and_imports_no_compiler(tmp_path, monkeypatch):
+    def told(*arguments: str) -> list[str]:
+        command = [sys.executable, "-c", LOAD, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=env)
+        return done.stdout.splitlines()
+
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    assert told("float32") == ["[]"]
+    assert not list(tmp_path.rglob("*.bin"))
+    assert "compiled train_steps" in told("float32", "train")
+    assert told("float32", "train") == ["[]"]
 
 
 def in_threads(*functions):

@@ -336,6 +336,16 @@ def test_squashing_is_exact_to_the_last_places(rng, dtype, code, exact):
     np.testing.assert_array_equal(far, np.array(wanted, dtype))
 
 
+def test_sigmoid_where_it_vanishes(dtype):
+    end = np.log(np.finfo(dtype).tiny)  # below, 1 / (1 + e^-x) is no normal number any more, and then e^-x is infinite
+    x = np.linspace(end - 30, end + 10, 10_001).astype(dtype)
+    y = activated(x, SIGMOID)
+    exact = 1 / (1 + np.exp(-x.astype(wider(dtype))))
+    np.testing.assert_allclose(y, exact, rtol=6 * np.finfo(dtype).eps, atol=np.finfo(dtype).tiny)
+    assert (np.diff(y) >= 0).all()
+    assert y[0] == 0
+
+
 def test_relu_and_identity(dtype):
     x = np.array([-np.inf, -1, -0.0, 0, 2, np.inf, np.nan], dtype)
     np.testing.assert_array_equal(activated(x, IDENTITY), x)

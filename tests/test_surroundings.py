@@ -13,7 +13,6 @@ import pytest
 
 from fastnet import paths
 from fastnet.cli.main import _unloaded, main
-from fastnet.engine import warm
 from fastnet.kernels.compile import cache, numba
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,8 +168,8 @@ def test_ctrl_c_while_numba_is_imported_leaves_it_whole(module):
 
 PARENT = """
 import os, subprocess, sys
-code = "import sys; from fastnet.engine.warm import _end_with; _end_with(int(sys.argv[1]))"
-child = subprocess.Popen([sys.executable, "-c", code, str(os.getpid())])
+code = "from fastnet.engine.helper import _end_with_parent; _end_with_parent()"
+child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 input()
 """
@@ -187,13 +186,24 @@ def test_the_compiling_process_ends_with_its_parent():
         assert parent.stdout.read() == ""
 
 
+LEAVE = """
+import os, subprocess, sys
+from fastnet.cli import signals
+from fastnet.engine import helper
+started = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+helper._helpers[os.getpid()] = started
+if hasattr(os, "fork") and not os.fork():
+    helper.end_helper()
+    os._exit(0)
+if hasattr(os, "fork"):
+    os.wait()
+print(started.poll())
+os.read, exit_at_once = None, os._exit
+os._exit = lambda code: (print(code, started.poll() is not None, flush=True), exit_at_once(code))
+signals.leave(130)
+"""
+
+
 def test_the_compiling_process_ends_on_leaving():
-    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    warm._helpers.append(helper)
-    try:
-        warm.end_helper(os.getpid() + 1)  # as in a child made by fork
-        assert helper.poll() is None
-        warm.end_helper(os.getpid())
-        assert helper.returncode is not None
-    finally:
-        warm._helpers.remove(helper)
+    done = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout.splitlines(), done.returncode) == (["None", "130 True"], 130), done.stderr

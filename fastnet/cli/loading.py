@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def warming_up(inputs: str = "uint8") -> Iterator[None]:
-    """A block in which data are read: meanwhile the kernels for rows of the dtype ``inputs`` are loaded. On a new
-    machine a second process begins to compile them.
+def warming_up(inputs: str = "uint8", dtype: str | None = None) -> Iterator[None]:
+    """A block in which data are read: meanwhile kernels are loaded, or on a new machine a second process begins to
+    compile them. For rows of the dtype ``inputs`` and a network of ``dtype``, float32 by default.
     """
 
     def load():
-        # What goes wrong here is met by the main thread, too, which tells.
-        with contextlib.suppress(Exception):
-            from fastnet.engine.warm import load_kept, share_compilation
+        # An ImportError is met by the main thread, too, which tells. Where that ends meanwhile, Python 3.13 raises a
+        # RuntimeError from the import.
+        with contextlib.suppress(ImportError, RuntimeError):
+            from fastnet.engine.helper import share_compilation
+            from fastnet.engine.warm import load_kept
 
-            share_compilation(inputs)
-            load_kept(inputs)
+            share_compilation(inputs, dtype or "float32")
+            load_kept(inputs, dtype or "float32")
 
     thread = threading.Thread(target=load)
     thread.start()

@@ -137,7 +137,7 @@ def _is_compiling() -> bool:
 
 def leave(code: int) -> NoReturn:
     """End the process at once: threads that still import or compile would keep it, or crash while it ends."""
-    for module, clean in (("fastnet.engine.warm", "end_helper"), ("fastnet.files", "remove_unfinished")):
+    for module, clean in (("fastnet.engine.helper", "end_helper"), ("fastnet.files", "remove_unfinished")):
         if module in sys.modules:
             getattr(sys.modules[module], clean, lambda: None)()  # absent while the module is imported
     for stream in (sys.stdout, sys.stderr):

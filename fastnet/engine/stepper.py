@@ -5,12 +5,12 @@ import time
 import numpy as np
 
 from fastnet.engine.augmenting import Augmenter
+from fastnet.engine.helper import share_compilation
 from fastnet.engine.inputs import Inputs, Targets, as_writable
 from fastnet.engine.layout import plain_views
 from fastnet.engine.strategy import CHUNK, training_strategy
 from fastnet.engine.task import Task
 from fastnet.engine.threads import Pace, choose_threads, run_parallel, usable
-from fastnet.engine.warm import share_compilation
 from fastnet.engine.workspace import Workspace
 from fastnet.functions import BETA1, BETA2, DECAY, L2, MOMENTS, N_COEFFICIENTS, SCALE
 from fastnet.kernels.step.records import APPLY, SKIP, STORE, UPDATE, Batch
@@ -54,7 +54,7 @@ class Stepper:
         self.augmenter = Augmenter(augment, self.inputs, self.task.seed, self.threads) if moves else None
         if self.strategy.input == SKIP and not moves:
             self.inputs.encode(usable(self.threads))
-        if library.is_awaited(params.dtype):
+        if library.is_awaited(params.dtype) and threads != 1:
             share_compilation(self.inputs.data.dtype.name, params.dtype.name)
         self.moments = tuple(np.zeros_like(params) for _ in range(MOMENTS[self.task.rule]))
         every = self._entries(np.arange(self.inputs.rows), self.batch_size)

@@ -20,7 +20,6 @@ from pathlib import Path
 import llvmlite
 import numba
 from numba.core.compiler import CompileResult
-from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from fastnet.files import replacing
@@ -185,8 +184,7 @@ class KernelCache:
         data = read(self._name(sig))
         if data is not None:
             with contextlib.suppress(Exception):
-                # Not `target_context.refresh()`: for 0.3 s it learns to compile, which loaded code does not need.
-                rtsys.initialize(target_context)
+                guards.prepare_loading(target_context)
                 return self._rebuilt(pickle.loads(data), target_context)
             if not hasattr(CompileResult, "_rebuild"):
                 guards.missing("CompileResult._rebuild", "each process compiles its kernels anew")

@@ -8,7 +8,7 @@ from functools import cache
 
 import llvmlite.binding as llvm
 import numba
-from numba.core import codegen
+from numba.core import codegen, runtime
 from numba.core.compiler import CompilerBase
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
@@ -47,7 +47,7 @@ def code_library() -> type | None:
         knows_steps = all(hasattr(library, step) for step in LIBRARY_STEPS)
         if knows_steps and code is not None and set(code.co_names) >= LINKING:
             return library
-    missing("JITCodeLibrary as it was", "kernels take about half as long again to compile")
+    missing("JITCodeLibrary as it was", "kernels take half as long again to compile, and small steps a third longer")
     return None
 
 
@@ -67,6 +67,15 @@ def has_cache_hooks() -> bool:
         return True
     missing("hook for a cache in its dispatchers", "each process compiles its kernels anew")
     return False
+
+
+def prepare_loading(target_context) -> None:
+    """Make ready what loaded code needs of Numba. `refresh` of the target is slower: for 0.3 s it learns to compile."""
+    if hasattr(getattr(runtime, "rtsys", None), "initialize"):
+        runtime.rtsys.initialize(target_context)
+    else:
+        missing("runtime.rtsys.initialize", "loading kernels takes 0.3 s longer")
+        target_context.refresh()
 
 
 @cache

@@ -51,7 +51,7 @@ TRIPLE = llvm.get_process_triple()
 FEATURES = features_in_use(llvm.get_host_cpu_features(), numba.config.CPU_FEATURES, bool(numba.config.ENABLE_AVX))
 VECTOR_BYTES = vector_bytes(FEATURES, os.environ.get("FASTNET_LANES"))
 REGISTERS = registers(TRIPLE, VECTOR_BYTES)
-AVX512 = VECTOR_BYTES == 64 and bool(FEATURES.get("avx512f"))  # whether vectors have this set's own instructions
+AVX512 = VECTOR_BYTES == 64 and bool(FEATURES.get("avx512f"))  # whether kernels may use its own instructions
 
 
 def lanes_of(itemsize: int) -> int:

@@ -36,6 +36,7 @@ LAYER = _record(
     "weights",  # panels of W: [panel][fan_in, padded][NV vectors]
     "weights_stride",  # from one panel to the next
     "transposed",  # panels of W transposed: [panel over fan_in][fan_out, padded][NV vectors]; not for the first layer
+    # and not for predictions
     "transposed_stride",
     "bias",
     "a_in",  # activations that enter

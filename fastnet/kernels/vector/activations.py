@@ -37,6 +37,7 @@ def sigmoid(e, x):
     divisor = b.fadd(one, exp(e, b.fneg(x)))
     if not e.estimates:
         return b.fdiv(one, divisor)
+    # Of an infinite divisor the reciprocal would be NaN.
     return b.select(b.fcmp_ordered(">", divisor, largest), e.constant(0.0), e.reciprocal(divisor))
 
 

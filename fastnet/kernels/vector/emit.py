@@ -47,9 +47,9 @@ class Emit:
         return self.call(f"llvm.x86.avx512.{name}14.ps.512", self.vec, x, self.constant(0.0), ir.Constant(I16, -1))
 
     def reciprocal(self, x):
-        """1 / x to 2 units in the last place, for finite x whose reciprocal is a normal number; else 0 may come of it.
+        """1 / x to 2 units in the last place: an estimate, improved by a step of Newton's method.
 
-        An estimate, improved by a step of Newton's method.
+        Where 1 / x is no normal number, zero may come of it; of zero and infinity comes NaN.
         """
         y = self.estimate("rcp", x)
         return self.fma(y, self.fma(self.b.fneg(x), y, self.constant(1.0)), y)
