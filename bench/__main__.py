@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         content = results.merged(content, facts, section)
         results.save(content)  # what is measured is kept, whatever comes
     assert content is not None
+    results.save(content)
     results.aside(facts).unlink(missing_ok=True)
     return _publish(results.with_others(content))
 
@@ -70,7 +71,7 @@ def _publish(content: dict[str, Any]) -> int:
     tables.update_pages(content)
     print("\n" + tables.render(content))
     written = (path.relative_to(results.ROOT).as_posix() for path in (*tables.PAGES, *pictures))
-    print(f"\nwritten from {results.FILE.name}: {', '.join(written)}")
+    print(f"\nwritten from {results.FILE.name} and {results.OTHERS.name}/: {', '.join(written)}")
     return 0
 
 

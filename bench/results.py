@@ -54,8 +54,8 @@ def of_kind(facts: dict[str, Any], path: Path = FILE, folder: Path = OTHERS) -> 
 
 def with_others(content: dict[str, Any], folder: Path = OTHERS) -> dict[str, Any]:
     """Results with a list "others" of those of other kinds of machines, in the order of their names."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    others = [other for other in found if machine.key(other["machine"]) != machine.key(content["machine"])]
+    found = [load(path) for path in sorted(folder.glob("*.json"))]
+    others = [other for other in found if other and machine.key(other["machine"]) != machine.key(content["machine"])]
     return content | {"others": others}
 
 

@@ -1,6 +1,6 @@
-"""The results as Markdown: a line and a table for README.md, all tables and pictures for bench/README.md.
+"""The results as Markdown: a line and some tables for README.md, all tables and pictures for bench/README.md.
 
-Every number between the marks of the two pages comes from the file of results.
+Every number between the marks of the two pages comes from the files of results.
 """
 
 import re
@@ -186,10 +186,10 @@ def _elsewhere(results: dict[str, Any]) -> str:
     """Tables of another kind of machine."""
     sections = results["sections"]
     parts = ["### On another machine", _all_of(results["machine"])]
-    parts += [_main_table(sections["rows"]["rows"])] if "rows" in sections else []
-    parts += [_races(sections["peers"]["rows"])] if "peers" in sections else []
-    parts += [_estimator_table(sections["sklearn"]["rows"])] if "sklearn" in sections else []
-    return "\n\n".join(parts) + _note(next(iter(sections.values()))["session"])
+    for name, write in {"rows": _main_table, "peers": _races, "sklearn": _estimator_table}.items():
+        if name in sections:
+            parts.append(write(sections[name]["rows"]) + _note(sections[name]["session"]))
+    return "\n\n".join(parts)
 
 
 def _note(session: dict[str, Any]) -> str:

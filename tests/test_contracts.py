@@ -78,6 +78,30 @@ def test_kernels_import_only_what_compiles():
     assert strangers("kernels", ("numpy", "numba", "llvmlite", "fastnet.kernels", *leaves)) == []
 
 
+MAKES_NUMBERS = {"type", "log", "log1p", "exp", "sqrt", "cos", "sin"}
+MAKES_NUMBERS |= {"int32", "int64", "uint8", "uint32", "uint64", "float32"}
+COMPILED = {"entry", "inlined", "parallel", "piece", "rare_piece", "serial"}
+
+
+def methods_called(function: ast.FunctionDef) -> set[str]:
+    """Names behind a dot that a function calls."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+
+
+def test_kernels_call_nothing_that_hands_arrays_on():
+    """Nobody would free what `np.asarray(x)` holds on to: compiled kernels do not count references."""
+    functions = [
+        node
+        for file in (PACKAGE / "kernels").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and COMPILED & {ast.unparse(name) for name in node.decorator_list}
+    ]
+    assert len(functions) > 100
+    others = {function.name: methods_called(function) - MAKES_NUMBERS for function in functions}
+    assert {name: called for name, called in others.items() if called} == {}
+
+
 @pytest.mark.parametrize(
     "part", sorted(path.name for path in PACKAGE.iterdir() if path.name not in ("cli", "__main__.py"))
 )

@@ -192,13 +192,14 @@ from fastnet.cli import signals
 from fastnet.engine import helper
 started = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 helper._helpers[os.getpid()] = started
-if hasattr(os, "fork") and not os.fork():
-    helper.end_helper()
-    os._exit(0)
 if hasattr(os, "fork"):
-    os.wait()
+    child = os.fork()
+    if not child:
+        helper.end_helper()
+        os._exit(0)
+    os.waitpid(child, 0)
 print(started.poll())
-os.read, exit_at_once = None, os._exit
+exit_at_once = os._exit
 os._exit = lambda code: (print(code, started.poll() is not None, flush=True), exit_at_once(code))
 signals.leave(130)
 """

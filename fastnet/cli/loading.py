@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def warming_up(inputs: str = "uint8", dtype: str | None = None) -> Iterator[None]:
+def warming_up(inputs: str = "uint8", dtype: str | None = None, threads: int | None = None) -> Iterator[None]:
     """A block in which data are read: meanwhile kernels are loaded, or on a new machine a second process begins to
-    compile them. For rows of the dtype ``inputs`` and a network of ``dtype``, float32 by default.
+    compile them, unless one thread is to do all.
+
+    inputs, dtype : of the rows, and of the network (None: float32).
     """
 
     def load():
-        # An ImportError is met by the main thread, too, which tells. Where that ends meanwhile, Python 3.13 raises a
-        # RuntimeError from the import.
-        with contextlib.suppress(ImportError, RuntimeError):
+        try:
             from fastnet.engine.helper import share_compilation
             from fastnet.engine.warm import load_kept
-
-            share_compilation(inputs, dtype or "float32")
+        except Exception:  # the main thread meets it, too, and tells
+            return
+        with contextlib.suppress(RuntimeError):  # of Python 3.13 where the main thread ends meanwhile
+            if threads != 1:
+                share_compilation(inputs, dtype or "float32")
             load_kept(inputs, dtype or "float32")
 
     thread = threading.Thread(target=load)

@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     if settings.waits(config):  # the test rows must not decide
         recipe = dataclasses.replace(recipe, held_out="validation")
         config.validation_split = config.validation_split or SHARE
-    with warming_up(dtype=config.dtype) if config.backend == "numba" else contextlib.nullcontext():
+    warming = warming_up(dtype=config.dtype, threads=config.threads)
+    with warming if config.backend == "numba" else contextlib.nullcontext():
         data, test = load_mnist(args.data)
     seeds = args.seeds or recipe.seeds
     print(terminal.fold("\n".join([*heading(recipe), ""])), flush=True)

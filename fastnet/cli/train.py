@@ -196,7 +196,8 @@ def prepare(args: argparse.Namespace, team: "Team") -> tuple[Task, dict[str, Any
     for option in ("save", "json"):
         files.check_writable(f"--{option}", getattr(args, option))
     logs = results.open_logs(args)
-    warming = loading.warming_up("uint8" if args.target is None else args.dtype or "float32", args.dtype)
+    inputs = "uint8" if args.target is None else args.dtype or "float32"
+    warming = loading.warming_up(inputs, args.dtype, args.threads)
     with warming if args.backend == "numba" and team.rank == 0 else contextlib.nullcontext():
         if args.target is not None:
             data, test_set, rows = tables.load(args)

@@ -113,7 +113,7 @@ def _is_few(X) -> bool:
 
 
 def classify(sizes, activations, params: np.ndarray, X, threads: int | None = None, *, scale=1 / 255) -> np.ndarray:
-    """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether it is above one half."""
+    """Classes (n,) int64 for X (n, d): the largest output; of a single one, whether its Z is above zero."""
     if not _is_few(X):
         return _once(Evaluator.classes, sizes, activations, params, X, threads, scale)
     outputs = _predict_few(sizes, activations, params, X, scale)

@@ -49,11 +49,12 @@ def share_compilation(inputs: str, dtype: str = "float32") -> subprocess.Popen |
         nothing = subprocess.DEVNULL
         try:
             helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
-        except OSError:
+        except (OSError, RuntimeError):  # RuntimeError: this program ends already
             return None
         _helpers[os.getpid()] = helper
-    threading.Thread(target=_see_off, args=(helper,), daemon=True).start()
-    atexit.register(end_helper)
+    with contextlib.suppress(RuntimeError):
+        atexit.register(end_helper)
+        threading.Thread(target=_see_off, args=(helper,), daemon=True).start()
     return helper
 
 
