@@ -74,9 +74,10 @@ def _narrow(rows: list[dict[str, Any]]) -> list[str]:
         return []
     body = []
     for row in narrow:
-        pair = (wide[row["name"]], row)
-        cells = [number(each["ratios"][name]["median"]) for each in pair for name in ("numpy", "peak")]
-        body.append([wide[row["name"]]["label"], *(x + "x" * (i % 2 == 0) for i, x in enumerate(cells))])
+        cells = [wide[row["name"]]["label"]]
+        for each in (wide[row["name"]], row):
+            cells += [f"{number(each['ratios']['numpy']['median'])}x", number(each["ratios"]["peak"]["median"])]
+        body.append(cells)
     bits = (rows[0]["vector_bits"], narrow[0]["vector_bits"])
     head = ["times as fast as NumPy; share of the peak", *(f"{n}-bit{what}" for n in bits for what in ("", ", peak"))]
     text = (

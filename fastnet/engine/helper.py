@@ -13,17 +13,6 @@ import numpy as np
 PROGRAM = "from fastnet.engine.helper import help_parent; help_parent()"
 FLAGS = {"isolated": "-I", "ignore_environment": "-E", "no_user_site": "-s"}  # of this interpreter, for the other one
 _helpers: dict[int, subprocess.Popen] = {}  # by the process that started them: after a fork there are two such
-_starting = threading.Lock()
-
-
-def _forked() -> None:
-    """In a child made by fork nobody would give back a lock that another thread of the parent held."""
-    global _starting
-    _starting = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
 
 
 def share_compilation(inputs: str, dtype: str = "float32") -> subprocess.Popen | None:
@@ -38,20 +27,19 @@ def share_compilation(inputs: str, dtype: str = "float32") -> subprocess.Popen |
     from fastnet.kernels.compile import cache
     from fastnet.kernels.vector import library
 
-    with _starting:
-        if os.getpid() in _helpers or most_threads() == 1 or library.is_kept(dtype) or not cache.is_writable():
-            return None
-        if not _is_python():
-            return None
-        # -P: not what happens to lie in the working directory.
-        flags = ["-P", *(flag for name, flag in FLAGS.items() if getattr(sys.flags, name))]
-        command = [sys.executable, *flags, "-c", PROGRAM, inputs, dtype]
-        nothing = subprocess.DEVNULL
-        try:
-            helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
-        except (OSError, RuntimeError):  # RuntimeError: this program ends already
-            return None
-        _helpers[os.getpid()] = helper
+    if os.getpid() in _helpers or most_threads() == 1 or library.is_kept(dtype) or not cache.is_writable():
+        return None
+    if not _is_python():
+        return None
+    # -P: not what happens to lie in the working directory.
+    flags = ["-P", *(flag for name, flag in FLAGS.items() if getattr(sys.flags, name))]
+    command = [sys.executable, *flags, "-c", PROGRAM, inputs, dtype]
+    nothing = subprocess.DEVNULL
+    try:
+        helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
+    except (OSError, RuntimeError):  # RuntimeError: this program ends already
+        return None
+    _helpers[os.getpid()] = helper  # of two that Python threads start at once one leaves, see `compile_for_parent`
     with contextlib.suppress(RuntimeError):
         atexit.register(end_helper)
         threading.Thread(target=_see_off, args=(helper,), daemon=True).start()

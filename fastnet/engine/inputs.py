@@ -5,8 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from fastnet.engine.encoding import encoded, find_palette, is_worthwhile
-
-DENSITY_ROWS, DENSITIES_ROWS = 128, 512  # looked at to measure the density of X, and that of each input
+from fastnet.engine.strategy import DENSITIES_ROWS, DENSITY_ROWS
 
 
 class Inputs:

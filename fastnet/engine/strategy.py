@@ -44,6 +44,7 @@ TILED_ROWS, TILED_VECTORS = 28 if COMPRESS else 16, 200
 FAR = 2**31
 
 
+DENSITY_ROWS, DENSITIES_ROWS = 128, 512  # looked at to measure the density of X, and that of each input
 EMPTY = 0.1  # an input that is always zero still costs this share of one that never is
 
 

@@ -80,17 +80,24 @@ def _refuse_arrays(module: Any) -> None:
         raise TypeError("a kernel makes an array; it has to be handed one")
 
 
+def _borrowing(library_class: type) -> type:
+    """A class of libraries whose code borrows its arrays."""
+
+    class BorrowingLibrary(library_class):  # type: ignore[misc, valid-type]
+        def add_ir_module(self, module):
+            _borrow(module)
+            super().add_ir_module(module)
+
+    return BorrowingLibrary
+
+
 def entry_compiler() -> type:
     """The compiler of kernels and pieces, which may call pieces by name."""
     code_library = guards.code_library()
     if code_library is None:
         return Compiler
 
-    class EntryLibrary(code_library):  # type: ignore[misc, valid-type]
-        def add_ir_module(self, module):
-            _borrow(module)
-            super().add_ir_module(module)
-
+    class EntryLibrary(_borrowing(code_library)):  # type: ignore[misc]
         def finalize(self):
             _inherit(self)
             _link(self._final_module, self._linking_libraries)
@@ -123,11 +130,7 @@ def part_compilers() -> tuple[type, type]:
     if code_library is None:
         return Compiler, Compiler
 
-    class PartLibrary(code_library):  # type: ignore[misc, valid-type]
-        def add_ir_module(self, module):
-            _borrow(module)
-            super().add_ir_module(module)
-
+    class PartLibrary(_borrowing(code_library)):  # type: ignore[misc]
         def finalize(self):
             _inherit(self)
             self._finalize_dynamic_globals()
